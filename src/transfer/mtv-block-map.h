@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+#define MTV_BLOCK_HASH_SIZE 32 /* SHA-256 */
+
+typedef enum
+{
+  MTV_BLOCK_PENDING,
+  MTV_BLOCK_ZERO, /* all its bytes are zero */
+  MTV_BLOCK_DATA,
+} MtvBlockState;
+
+/* What is known of each block of one disk: not copied yet, zero, or data with its SHA-256. It is the
+ * copied-range map that survives a restart and the manifest that stays beside the result.
+ * Thread-safe. The size of a block is a power of two, 1 MiB or, so that a map has at most 2^19
+ * blocks (16 MiB of hashes), more; the last block may be short. */
+typedef struct _MtvBlockMap MtvBlockMap;
+
+MtvBlockMap *mtv_block_map_new (guint64 disk_size);
+MtvBlockMap *mtv_block_map_ref (MtvBlockMap *self);
+void mtv_block_map_unref (MtvBlockMap *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (MtvBlockMap, mtv_block_map_unref)
+
+guint64 mtv_block_map_get_disk_size (MtvBlockMap *self);
+guint64 mtv_block_map_get_block_size (MtvBlockMap *self);
+guint mtv_block_map_get_n_blocks (MtvBlockMap *self);
+/* Blocks that are not pending. */
+guint mtv_block_map_get_n_done (MtvBlockMap *self);
+guint mtv_block_map_get_n_data (MtvBlockMap *self);
+
+/* @hash: MTV_BLOCK_HASH_SIZE bytes, or NULL for a zero block. A block may be set again. */
+void mtv_block_map_set (MtvBlockMap *self, guint index, const guint8 *hash);
+/* @hash (out) (optional): filled when the answer is MTV_BLOCK_DATA. */
+MtvBlockState mtv_block_map_get (MtvBlockMap *self, guint index,
+                                 guint8 hash[MTV_BLOCK_HASH_SIZE]);
+
+/* The given blocks as bytes for the store; none may be pending. (transfer full) */
+GBytes *mtv_block_map_pack (MtvBlockMap *self, const guint32 *indices, guint n_indices);
+/* Sets what mtv_block_map_pack() packed; MTV_ERROR_BAD_DATA when it does not fit this map. */
+gboolean mtv_block_map_unpack (MtvBlockMap *self, GBytes *packed, GError **error);
+
+G_END_DECLS

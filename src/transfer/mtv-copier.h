@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "transfer/mtv-block-map.h"
+#include "transfer/mtv-disk-io.h"
+
+G_BEGIN_DECLS
+
+/* Makes @blocks (from mtv_block_map_pack()) durable knowledge: they are flushed at the destination.
+ * Called on the copy's own thread, never on two at once; may block. */
+typedef gboolean (*MtvCheckpointFunc) (GBytes *blocks, gpointer user_data, GError **error);
+
+/* Copies one disk, once: every block that its map calls pending. Its own thread and helpers for
+ * inflating and hashing; memory is bounded by the number of threads. */
+#define MTV_TYPE_COPIER (mtv_copier_get_type ())
+G_DECLARE_FINAL_TYPE (MtvCopier, mtv_copier, MTV, COPIER, GObject)
+
+/* @target_is_zero: the destination is known to read as zeroes wherever @map is pending, so that
+ * zeroes need no request; otherwise they are written as zeroes. @map has the size of @reader and
+ * is filled on the way. */
+MtvCopier *mtv_copier_new (MtvReader *reader, MtvWriter *writer, MtvBlockMap *map,
+                           gboolean target_is_zero);
+
+void mtv_copier_set_threads (MtvCopier *self, guint n_threads); /* default: one a core, at most 4 */
+
+/* A checkpoint comes after a flush, at the latest @bytes of data after the previous one, and a last
+ * one at the end, also of a copy that failed or was cancelled. Default: none. */
+void mtv_copier_set_checkpoint (MtvCopier *self, guint64 bytes, MtvCheckpointFunc func,
+                                gpointer user_data, GDestroyNotify destroy);
+
+/* Finishes when all is written and flushed, or with the first error after all threads ended.
+ * Callback on the caller's main context. */
+void mtv_copier_copy_async (MtvCopier *self, GCancellable *cancellable,
+                            GAsyncReadyCallback callback, gpointer user_data);
+gboolean mtv_copier_copy_finish (MtvCopier *self, GAsyncResult *result, GError **error);
+
+/* Progress, from any thread. Total: the bytes of data to be copied as the reader's extents tell
+ * (0 until they are known). Done: those of them that are written (or found zero), including what an
+ * earlier run of this map had done; never falls, equals total at the end. */
+guint64 mtv_copier_get_bytes_total (MtvCopier *self);
+guint64 mtv_copier_get_bytes_done (MtvCopier *self);
+
+G_END_DECLS
