@@ -135,6 +135,41 @@ test_odd_ranges (gconstpointer where)
   folder_clear (&f);
 }
 
+/* Blocks larger than a thread's buffer, and a map that stays small. */
+static void
+test_huge (void)
+{
+  Folder f;
+  guint64 size = 600 * 1024 * MIB + 512;
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (size);
+  g_autofree guint8 *data = g_malloc (MIB);
+  g_autoptr (GError) error = NULL;
+
+  folder_init (&f, ".");
+  memset (data, 'x', MIB);
+  g_autoptr (MtvFileWriter) source
+      = mtv_file_writer_new (f.dirfd, "source", size, "'source'", NULL, &error);
+  g_autoptr (MtvFileWriter) target
+      = mtv_file_writer_new (f.dirfd, "target", size, "'target'", NULL, &error);
+  g_assert_no_error (error);
+  for (guint64 at = MIB / 2; at < size - MIB; at += 100 * 1024 * MIB)
+    g_assert_true (mtv_writer_write (MTV_WRITER (source), at, data, MIB, NULL, &error));
+  g_assert_true (mtv_writer_write (MTV_WRITER (source), size - 1, data, 1, NULL, &error));
+
+  g_autoptr (MtvReader) reader
+      = mtv_file_writer_open_reader (f.dirfd, "source", "'source'", &error);
+  g_autoptr (MtvCopier) copier = mtv_copier_new (reader, MTV_WRITER (target), map, TRUE);
+  g_assert_true (copy_to_end (copier, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (mtv_block_map_get_block_size (map), ==, 2 * MIB);
+  g_assert_cmpuint (mtv_block_map_get_n_data (map), ==, 7);
+  g_autoptr (MtvReader) back = mtv_file_writer_open_reader (f.dirfd, "target", "'target'", &error);
+  g_assert_true (verify (reader, map, FALSE, &error));
+  g_assert_true (verify (back, map, FALSE, &error));
+  g_assert_no_error (error);
+  folder_clear (&f);
+}
+
 static void
 test_open_again (void)
 {
@@ -196,6 +231,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/file-writer/copy/shm", "/dev/shm", test_copy);
   g_test_add_data_func ("/file-writer/odd-ranges/disk", ".", test_odd_ranges);
   g_test_add_data_func ("/file-writer/odd-ranges/shm", "/dev/shm", test_odd_ranges);
+  g_test_add_func ("/file-writer/huge", test_huge);
   g_test_add_func ("/file-writer/open-again", test_open_again);
   g_test_add_func ("/file-writer/no-links", test_no_links);
   return g_test_run ();
