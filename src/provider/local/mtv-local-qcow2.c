@@ -11,6 +11,7 @@
 
 #define DEADLINE_SEC 60
 #define CHILD_FD 3
+#define EMPTY_IMAGE_SIZE (1 << 20) /* more than what qemu-img writes at first */
 
 /* A child and the loop that waits for it, on a context of this thread's own. */
 typedef struct
@@ -104,6 +105,17 @@ make_durable (int fd, const char *name, GError **error)
   return FALSE;
 }
 
+/* qemu-img tells a full disk only in words, on which nobody can act: the kernel is asked first. */
+static gboolean
+check_space (int fd, const char *name, GError **error)
+{
+  if (fallocate (fd, FALLOC_FL_KEEP_SIZE, 0, EMPTY_IMAGE_SIZE) == 0
+      || (errno != ENOSPC && errno != EDQUOT))
+    return TRUE;
+  mtv_error_set_errno (error, errno, "Cannot create '%s'", name);
+  return FALSE;
+}
+
 gboolean
 mtv_local_qcow2_create (int dirfd, const char *name, guint64 size, GCancellable *cancellable,
                         GError **error)
@@ -119,7 +131,8 @@ mtv_local_qcow2_create (int dirfd, const char *name, guint64 size, GCancellable 
       return FALSE;
     }
 
-  gboolean ok = run_qemu_img (fd, name, size, cancellable, error) && make_durable (fd, name, error);
+  gboolean ok = check_space (fd, name, error) && run_qemu_img (fd, name, size, cancellable, error)
+                && make_durable (fd, name, error);
   close (fd);
   if (ok && renameat (dirfd, temporary, dirfd, name) < 0)
     {

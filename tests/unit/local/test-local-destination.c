@@ -16,9 +16,13 @@
 #define WORK ".mtv-0f3c-run-3.partial"
 #define MIB (1 << 20)
 
-/* The linker puts this in the place of pwrite(), so that any disk can be full at will. */
+/* The linker puts these in the place of pwrite() and fallocate(), so that any disk can be full at
+ * will. */
 ssize_t __real_pwrite64 (int fd, const void *buffer, size_t length, off_t offset);
 ssize_t __wrap_pwrite64 (int fd, const void *buffer, size_t length, off_t offset);
+
+int __real_fallocate64 (int fd, int mode, off_t offset, off_t length);
+int __wrap_fallocate64 (int fd, int mode, off_t offset, off_t length);
 
 static gint disk_full; /* (atomic) */
 
@@ -27,6 +31,15 @@ __wrap_pwrite64 (int fd, const void *buffer, size_t length, off_t offset)
 {
   if (!g_atomic_int_get (&disk_full))
     return __real_pwrite64 (fd, buffer, length, offset);
+  errno = ENOSPC;
+  return -1;
+}
+
+int
+__wrap_fallocate64 (int fd, int mode, off_t offset, off_t length)
+{
+  if (!g_atomic_int_get (&disk_full))
+    return __real_fallocate64 (fd, mode, offset, length);
   errno = ENOSPC;
   return -1;
 }
@@ -311,6 +324,7 @@ test_exists (Fixture *f, gconstpointer data)
 
   g_autofree char *path = define (f, &error);
   g_assert_no_error (error);
+  g_assert_true (g_str_has_suffix (path, "/web"));
   f->target->number = 4;
   create_volumes (f);
   g_assert_null (define (f, &error));
@@ -436,6 +450,24 @@ test_disk_full (Fixture *f, gconstpointer data)
 
   g_autofree char *later = define (f, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (later);
+}
+
+static void
+test_disk_full_qcow2 (Fixture *f, gconstpointer data)
+{
+  (void) data;
+  g_autoptr (GError) error = NULL;
+
+  local_fixture_set (&f->target->format, "qcow2");
+  g_atomic_int_set (&disk_full, TRUE);
+  gboolean ok = mtv_destination_create_volumes (f->destination, f->target, NULL, &error);
+  g_atomic_int_set (&disk_full, FALSE);
+  g_assert_false (ok);
+  g_assert_error (error, MTV_ERROR, MTV_ERROR_NO_SPACE);
+  g_assert_nonnull (strstr (error->message, "'disk-0.qcow2'"));
+  g_assert_false (is_there (f, WORK "/.disk-0.qcow2.new"));
+  create_volumes (f);
 }
 
 static void
@@ -574,6 +606,7 @@ main (int argc, char **argv)
   ADD ("bad-names", test_bad_names);
   ADD ("remove", test_remove);
   ADD ("disk-full", test_disk_full);
+  ADD ("disk-full/qcow2", test_disk_full_qcow2);
   ADD ("check", test_check);
   ADD ("not-writable", test_not_writable);
   ADD ("create", test_create);
