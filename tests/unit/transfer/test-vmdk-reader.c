@@ -3,6 +3,8 @@
 
 #include "base/mtv-error.h"
 #include "bytes-reader.h"
+#include "transfer/mtv-concat-reader.h"
+#include "transfer/mtv-gzip-reader.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -385,6 +387,53 @@ test_threads (Fixture *f, gconstpointer data)
     g_thread_join (threads[i]);
 }
 
+static BytesReader *
+gzip (BytesReader *file)
+{
+  gsize size = mtv_reader_get_size (MTV_READER (file));
+  g_autofree guint8 *all = g_malloc (size);
+  g_autoptr (GConverter) converter
+      = G_CONVERTER (g_zlib_compressor_new (G_ZLIB_COMPRESSOR_FORMAT_GZIP, 1));
+  g_autoptr (GOutputStream) memory = g_memory_output_stream_new_resizable ();
+  g_autoptr (GOutputStream) out = g_converter_output_stream_new (memory, converter);
+
+  g_assert_true (mtv_reader_read (MTV_READER (file), 0, all, size, NULL, NULL));
+  g_assert_true (g_output_stream_write_all (out, all, size, NULL, NULL, NULL));
+  g_assert_true (g_output_stream_close (out, NULL, NULL));
+  g_autoptr (GBytes) bytes
+      = g_memory_output_stream_steal_as_bytes (G_MEMORY_OUTPUT_STREAM (memory));
+  return bytes_reader_new (bytes);
+}
+
+/* As an OVF envelope can have it: the VMDK compressed, then cut into chunks. */
+static void
+test_nested (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GPtrArray) chunks = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GError) error = NULL;
+
+  set_raw (f, 6 * KIB * KIB);
+  g_autoptr (BytesReader) vmdk = make (f, data);
+  g_autoptr (BytesReader) zipped = gzip (vmdk);
+  gsize size = mtv_reader_get_size (MTV_READER (zipped));
+  for (gsize at = 0; at < size; at += 100003)
+    {
+      gsize length = MIN (100003, size - at);
+      guint8 *chunk = g_malloc (length);
+
+      g_assert_true (mtv_reader_read (MTV_READER (zipped), at, chunk, length, NULL, NULL));
+      g_autoptr (GBytes) bytes = g_bytes_new_take (chunk, length);
+      g_ptr_array_add (chunks, bytes_reader_new (bytes));
+    }
+  g_autoptr (MtvConcatReader) concat = mtv_concat_reader_new (chunks, 0);
+  g_autoptr (MtvGzipReader) inner
+      = mtv_gzip_reader_new (MTV_READER (concat), G_MAXINT64, LABEL, NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (MtvVmdkReader) disk = mtv_vmdk_reader_new (MTV_READER (inner), LABEL, NULL, &error);
+  g_assert_no_error (error);
+  assert_disk (MTV_READER (disk), f->raw);
+}
+
 static void
 test_not_a_vmdk (Fixture *f, gconstpointer data)
 {
@@ -432,6 +481,7 @@ main (int argc, char *argv[])
       add ("every-cut", kinds[i], kinds[i], test_every_cut);
       add ("few-reads", kinds[i], kinds[i], test_few_reads);
       add ("source-fails", kinds[i], kinds[i], test_source_fails);
+      add ("nested", kinds[i], kinds[i], test_nested);
       add ("threads", kinds[i], kinds[i], test_threads);
     }
   add ("not-a-vmdk", "any", NULL, test_not_a_vmdk);
