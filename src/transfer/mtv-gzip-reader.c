@@ -6,16 +6,14 @@
 #include <string.h>
 #include <zlib.h>
 
-#define CHUNK (64 * 1024) /* bytes of the file, or of its contents, at a time */
-#define WINDOW 32768      /* what deflate can look back to: RFC 1951 */
-#define FIRST_SPAN                                                                 \
-  (4 * 1024 * 1024)    /* contents between points; doubled when there are too many \
-                        */
-#define MAX_POINTS 512 /* 16 MiB of windows */
-#define MAX_STREAMS 4  /* unpacking threads whose place is remembered */
-#define GZIP (15 + 16) /* zlib: header and trailer are read and checked */
-#define RAW (-15)      /* zlib: they are not */
-#define TRAILER 8      /* CRC-32 and length */
+#define CHUNK (64 * 1024)            /* bytes of the file, or of its contents, at a time */
+#define WINDOW 32768                 /* what deflate can look back to: RFC 1951 */
+#define FIRST_SPAN (4 * 1024 * 1024) /* contents between points, at first */
+#define MAX_POINTS 512               /* 16 MiB of windows */
+#define MAX_STREAMS 4                /* unpacking threads whose place is remembered */
+#define GZIP (15 + 16)               /* zlib: header and trailer are read and checked */
+#define RAW (-15)                    /* zlib: they are not */
+#define TRAILER 8                    /* CRC-32 and length */
 
 /* A place to start from: the end of a deflate block. */
 typedef struct

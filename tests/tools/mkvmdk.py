@@ -34,6 +34,7 @@ FAULTS = {
     'long-marker': 'stream without footer: a marker with a payload past the end',
     'bad-gd': 'the primary grain directory is nonsense',
     'bad-gt': 'an entry in a table of the primary directory is nonsense',
+    'table-tail': 'harmless: nonsense in table entries past the end of the disk',
     'bad-gds': 'both grain directories are nonsense',
     'huge-capacity': 'the header claims 2^60 sectors',
     'large-capacity': 'the header claims 2^36 sectors',
@@ -98,6 +99,9 @@ class Maker:
             yield i, data + bytes(size - len(data)), not any(data)
 
     def break_table(self, entries):
+        if self.fault == 'table-tail':
+            for i in range((self.n_grains - 1) % ENTRIES + 1 - ENTRIES, 0):
+                entries[i] = 0xfffffff0 + i % 8
         used = [i for i, entry in enumerate(entries) if entry > 1]
         if not used:
             return

@@ -205,6 +205,8 @@ static const char *const good[] = {
   "--kind sparse --grain 8",
   "--kind sparse --zeroed",
   "--kind sparse --fault bad-gd",
+  "--kind sparse --fault table-tail",
+  "--kind stream --fault table-tail",
   "--kind sparse --fault bad-gt",
 };
 
