@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034 # the scripts that source it use them
 # The Debian packages that the scripts here need, and how they get them. To be sourced by bash.
 
 packages_build=(gcc libc6-dev meson ninja-build pkgconf gettext python3-docutils
