@@ -22,9 +22,10 @@ G_DECLARE_FINAL_TYPE (MtvEngine, mtv_engine, MTV, ENGINE, GObject)
 MtvEngine *mtv_engine_new (MtvStore *store, MtvClock *clock, const MtvProviderType *const *types,
                            const char *image_directory);
 
-/* Reads the store; before the main loop. @fds (nullable): name to descriptor, what "keep-fd" was
- * told by an earlier process. */
-gboolean mtv_engine_load (MtvEngine *self, GHashTable *fds, GError **error);
+/* Reads the store; before the main loop. @configured (nullable): a{sv}, what mtvd.conf says, see
+ * mtv_settings_from_key_file(). @fds (nullable): name to descriptor, what "keep-fd" was told by an
+ * earlier process. */
+gboolean mtv_engine_load (MtvEngine *self, GVariant *configured, GHashTable *fds, GError **error);
 
 /* Goes on with every job that has not ended. */
 void mtv_engine_run (MtvEngine *self);
