@@ -229,6 +229,7 @@ read_capacity (MtvOvf *self, const xmlNode *node, MtvOvfDisk *disk)
                                                 disk->id, disk->capacity);
       disk->capacity = 0;
     }
+  disk->capacity = (disk->capacity + 511) / 512 * 512;
 }
 
 static void
