@@ -219,7 +219,6 @@ static const Bad bad_to_open[] = {
   { "--fault bad-marker", MTV_ERROR_BAD_DATA, "broken marker at byte " },
   { "--fault long-marker", MTV_ERROR_BAD_DATA, "broken marker at byte " },
   { "--fault huge-capacity", MTV_ERROR_BAD_DATA, "impossible capacity" },
-  { "--fault large-capacity", MTV_ERROR_BAD_DATA, "grain directory" },
   { "--fault huge-grain", MTV_ERROR_BAD_DATA, "impossible grain size" },
   { "--fault huge-tables", MTV_ERROR_BAD_DATA, "impossible grain table size" },
   { "--fault huge-descriptor", MTV_ERROR_BAD_DATA, "impossible descriptor size" },
