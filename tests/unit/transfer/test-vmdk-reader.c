@@ -41,7 +41,8 @@ static void
 set_raw (Fixture *f, gsize length)
 {
   fill_raw (f->raw, length);
-  g_assert_true (g_file_set_contents (f->raw_name, (char *) f->raw->data, length, NULL));
+  g_assert_true (g_file_set_contents_full (f->raw_name, (char *) f->raw->data, length,
+                                           G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL));
 }
 
 static void
@@ -52,7 +53,6 @@ set_up (Fixture *f, gconstpointer data)
   f->raw_name = g_build_filename (f->folder, "a.raw", NULL);
   f->vmdk_name = g_build_filename (f->folder, "a.vmdk", NULL);
   f->raw = g_byte_array_new ();
-  set_raw (f, 3 * KIB * KIB + 512);
 }
 
 static void
@@ -183,6 +183,7 @@ test_qemu (Fixture *f, gconstpointer data)
 static void
 test_good (Fixture *f, gconstpointer data)
 {
+  set_raw (f, 3 * KIB * KIB + 512); /* more than a table of the smallest grains */
   g_autoptr (BytesReader) file = make (f, data);
   g_autoptr (GError) error = NULL;
   g_autoptr (MtvReader) reader = open_vmdk (file, &error);
@@ -236,6 +237,8 @@ static void
 test_bad_to_open (Fixture *f, gconstpointer data)
 {
   const Bad *bad = data;
+
+  set_raw (f, 400 * KIB);
   g_autoptr (BytesReader) file = make (f, bad->options);
   g_autoptr (GError) error = NULL;
 
@@ -263,6 +266,8 @@ static void
 test_bad_to_read (Fixture *f, gconstpointer data)
 {
   const Bad *bad = data;
+
+  set_raw (f, 400 * KIB);
   g_autoptr (BytesReader) file = make (f, bad->options);
   g_autoptr (GError) error = NULL;
   g_autoptr (MtvReader) reader = open_vmdk (file, &error);
@@ -308,8 +313,10 @@ test_every_cut (Fixture *f, gconstpointer data)
 static void
 test_few_reads (Fixture *f, gconstpointer data)
 {
+  g_byte_array_set_size (f->raw, 3 * KIB * KIB);
   memset (f->raw->data, 0x5a, f->raw->len);
-  g_assert_true (g_file_set_contents (f->raw_name, (char *) f->raw->data, f->raw->len, NULL));
+  g_assert_true (g_file_set_contents_full (f->raw_name, (char *) f->raw->data, f->raw->len,
+                                           G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL));
   g_autoptr (BytesReader) file = make (f, data);
   g_autoptr (MtvReader) reader = open_vmdk (file, NULL);
 
@@ -330,6 +337,7 @@ test_few_reads (Fixture *f, gconstpointer data)
 static void
 test_source_fails (Fixture *f, gconstpointer data)
 {
+  set_raw (f, 2 * KIB * KIB);
   g_autoptr (BytesReader) file = make (f, data);
   g_autoptr (MtvReader) reader = open_vmdk (file, NULL);
   g_autoptr (GError) error = NULL;
@@ -362,6 +370,7 @@ read_thread (gpointer data)
 static void
 test_threads (Fixture *f, gconstpointer data)
 {
+  set_raw (f, 2 * KIB * KIB);
   g_autoptr (BytesReader) file = make (f, data);
   g_autoptr (MtvReader) reader = open_vmdk (file, NULL);
   GThread *threads[3];
