@@ -6,15 +6,16 @@
 #include <string.h>
 #include <zlib.h>
 
-#define CHUNK (64 * 1024)            /* bytes of the file, or of its contents, at a time */
-#define WINDOW 32768                 /* what deflate can look back to: RFC 1951 */
-#define FIRST_SPAN (4 * 1024 * 1024) /* contents between points; doubled when there are too many \
-                                      */
-#define MAX_POINTS 512               /* 16 MiB of windows */
-#define MAX_STREAMS 4                /* unpacking threads whose place is remembered */
-#define GZIP (15 + 16)               /* zlib: header and trailer are read and checked */
-#define RAW (-15)                    /* zlib: they are not */
-#define TRAILER 8                    /* CRC-32 and length */
+#define CHUNK (64 * 1024) /* bytes of the file, or of its contents, at a time */
+#define WINDOW 32768      /* what deflate can look back to: RFC 1951 */
+#define FIRST_SPAN                                                                 \
+  (4 * 1024 * 1024)    /* contents between points; doubled when there are too many \
+                        */
+#define MAX_POINTS 512 /* 16 MiB of windows */
+#define MAX_STREAMS 4  /* unpacking threads whose place is remembered */
+#define GZIP (15 + 16) /* zlib: header and trailer are read and checked */
+#define RAW (-15)      /* zlib: they are not */
+#define TRAILER 8      /* CRC-32 and length */
 
 /* A place to start from: the end of a deflate block. */
 typedef struct
@@ -288,9 +289,10 @@ find_point (const MtvGzipReader *self, guint64 offset)
 static Stream *
 take_stream (MtvGzipReader *self, guint64 from, guint64 offset)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-  guint found = self->streams->len;
+  Stream *taken = NULL;
 
+  g_mutex_lock (&self->lock);
+  guint found = self->streams->len;
   for (guint i = 0; i < self->streams->len; i++)
     {
       const Stream *stream = self->streams->pdata[i];
@@ -301,17 +303,20 @@ take_stream (MtvGzipReader *self, guint64 from, guint64 offset)
           || stream->out > ((const Stream *) self->streams->pdata[found])->out)
         found = i;
     }
-  return found < self->streams->len ? g_ptr_array_steal_index (self->streams, found) : NULL;
+  if (found < self->streams->len)
+    taken = g_ptr_array_steal_index (self->streams, found);
+  g_mutex_unlock (&self->lock);
+  return taken;
 }
 
 static void
 give_back (MtvGzipReader *self, Stream *stream)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-
+  g_mutex_lock (&self->lock);
   if (self->streams->len == MAX_STREAMS)
     g_ptr_array_remove_index (self->streams, 0);
   g_ptr_array_add (self->streams, stream);
+  g_mutex_unlock (&self->lock);
 }
 
 static Stream *

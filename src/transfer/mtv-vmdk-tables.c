@@ -225,13 +225,16 @@ lookup_in_table (MtvVmdkTables *self, guint64 table, gsize from, gsize n, guint3
     return FALSE;
   memcpy (values, entries + from, n * sizeof *values);
 
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-  if (!claim_places (self, table, entries, error))
-    return FALSE;
-  g_free (slot->entries);
-  slot->entries = g_steal_pointer (&entries);
-  slot->table = table;
-  return TRUE;
+  g_mutex_lock (&self->lock);
+  gboolean good = claim_places (self, table, entries, error);
+  if (good)
+    {
+      g_free (slot->entries);
+      slot->entries = g_steal_pointer (&entries);
+      slot->table = table;
+    }
+  g_mutex_unlock (&self->lock);
+  return good;
 }
 
 /* Index in the list of the first grain that is not before @grain. */
