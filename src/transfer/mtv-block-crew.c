@@ -23,7 +23,7 @@ struct _MtvBlockCrew
 static guint
 take (MtvBlockCrew *self, guint *first)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   MtvCrewKind kind = MTV_CREW_SKIP;
   guint n = 1;
 
@@ -148,7 +148,7 @@ mtv_block_crew_run (guint n_blocks, guint n_threads, guint max_together, const M
 void
 mtv_block_crew_call (MtvBlockCrew *self)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
 
   self->called = TRUE;
   g_cond_signal (&self->changed);

@@ -99,7 +99,7 @@ mtv_block_map_get_n_done (MtvBlockMap *self)
 {
   g_return_val_if_fail (self != NULL, 0);
 
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   return self->n_done;
 }
 
@@ -108,7 +108,7 @@ mtv_block_map_get_n_data (MtvBlockMap *self)
 {
   g_return_val_if_fail (self != NULL, 0);
 
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   return self->n_data;
 }
 
@@ -131,7 +131,7 @@ mtv_block_map_set (MtvBlockMap *self, guint index, const guint8 *hash)
   g_return_if_fail (self != NULL);
   g_return_if_fail (index < self->n_blocks);
 
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   set_locked (self, index, hash);
 }
 
@@ -141,7 +141,7 @@ mtv_block_map_get (MtvBlockMap *self, guint index, guint8 hash[MTV_BLOCK_HASH_SI
   g_return_val_if_fail (self != NULL, MTV_BLOCK_PENDING);
   g_return_val_if_fail (index < self->n_blocks, MTV_BLOCK_PENDING);
 
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   MtvBlockState state = self->states[index];
   if (state == MTV_BLOCK_DATA && hash != NULL)
     memcpy (hash, self->hashes + (gsize) index * MTV_BLOCK_HASH_SIZE, MTV_BLOCK_HASH_SIZE);
@@ -179,7 +179,7 @@ mtv_block_map_pack (MtvBlockMap *self, const guint32 *indices, guint n_indices)
   g_byte_array_append (pack, (const guint8 *) PACK_MAGIC, sizeof (PACK_MAGIC) - 1);
   g_byte_array_append (pack, (const guint8 *) &size, sizeof size);
 
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   for (guint i = 0, n; i < n_indices; i += n)
     {
       guint32 first = sorted[i];
@@ -264,7 +264,7 @@ mtv_block_map_unpack (MtvBlockMap *self, GBytes *packed, GError **error)
       return FALSE;
     }
 
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   for (at = PACK_HEADER_SIZE; at < length; at += used)
     {
       used = parse_run (self, data + at, length - at, &run);

@@ -271,7 +271,7 @@ copier_kind (gpointer data, guint index)
 static GArray *
 take_finished (MtvCopier *self)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   GArray *taken = self->finished;
 
   self->finished = g_array_new (FALSE, FALSE, sizeof (Finished));

@@ -157,7 +157,6 @@ static void
 test_resume (void)
 {
   Fixture f;
-  g_autoptr (GRand) rand = g_rand_new_with_seed (4);
   g_autoptr (GError) error = NULL;
   guint8 hash[MTV_BLOCK_HASH_SIZE];
 

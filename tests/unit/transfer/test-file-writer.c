@@ -52,7 +52,6 @@ static void
 test_copy (gconstpointer where)
 {
   Folder f;
-  g_autoptr (GRand) rand = g_rand_new_with_seed (5);
   g_autoptr (FakeMemoryDisk) source = fake_memory_disk_new (SIZE);
   g_autoptr (MtvBlockMap) map = mtv_block_map_new (SIZE);
   g_autoptr (GError) error = NULL;
@@ -150,6 +149,7 @@ test_open_again (void)
   g_autoptr (MtvFileWriter) second
       = mtv_file_writer_new (f.dirfd, "a.img", 8192, "'a'", &is_new, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (second);
   g_assert_false (is_new);
   g_autoptr (MtvReader) back = mtv_file_writer_open_reader (f.dirfd, "a.img", "'a'", &error);
   char got[5] = { 0 };

@@ -50,3 +50,34 @@ fill_sparse (guint8 *data, gsize size, GRand *rand)
         data[g_rand_int_range (rand, at, end)] = 1;
     }
 }
+
+void
+run_tool (const char *program, ...)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_autoptr (GError) error = NULL;
+  int status;
+  va_list args;
+
+  g_strv_builder_add (builder, program);
+  va_start (args, program);
+  for (const char *arg; (arg = va_arg (args, const char *)) != NULL;)
+    g_strv_builder_add (builder, arg);
+  va_end (args);
+  g_auto (GStrv) argv = g_strv_builder_end (builder);
+  g_assert_true (g_spawn_sync (NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL,
+                               NULL, NULL, NULL, NULL, &status, &error));
+  g_assert_no_error (error);
+  g_assert_true (g_spawn_check_wait_status (status, &error));
+}
+
+gboolean
+has_qemu (void)
+{
+  g_autofree char *img = g_find_program_in_path ("qemu-img");
+  g_autofree char *nbd = g_find_program_in_path ("qemu-nbd");
+
+  if (img == NULL || nbd == NULL)
+    g_test_skip ("qemu-img or qemu-nbd is not installed");
+  return img != NULL && nbd != NULL;
+}

@@ -14,3 +14,9 @@ gboolean verify (MtvReader *written, MtvBlockMap *map, gboolean full, GError **e
 
 /* Fills about half of the granules of @data, some of them with little. */
 void fill_sparse (guint8 *data, gsize size, GRand *rand);
+
+/* Runs a tool to its end, which must be a good one. (NULL-terminated) */
+void run_tool (const char *program, ...) G_GNUC_NULL_TERMINATED;
+
+/* Skips the test when one of QEMU's tools is not installed. */
+gboolean has_qemu (void);
