@@ -95,6 +95,12 @@ merge_config (GKeyFile *config, const char *path, GError **error)
   return TRUE;
 }
 
+static int
+compare_strings (gconstpointer a, gconstpointer b)
+{
+  return g_strcmp0 (*(const char *const *) a, *(const char *const *) b);
+}
+
 /* mtvd.conf, then what lies in mtvd.conf.d, in the order of the names. */
 static GKeyFile *
 read_config (const Daemon *daemon, GError **error)
@@ -114,7 +120,7 @@ read_config (const Daemon *daemon, GError **error)
   while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     if (g_str_has_suffix (name, ".conf"))
       g_ptr_array_add (names, g_build_filename (drop_ins, name, NULL));
-  g_ptr_array_sort_values (names, (GCompareFunc) g_strcmp0);
+  g_ptr_array_sort (names, compare_strings);
   for (guint i = 0; i < names->len; i++)
     if (!merge_config (config, g_ptr_array_index (names, i), error))
       return NULL;
