@@ -62,12 +62,19 @@ check_row (GVariant *row, gpointer user_data G_GNUC_UNUSED, GError **error)
 static gboolean
 check_owner (MtvStoreDb *db, GError **error)
 {
-  gint64 version = 0, id = 0, tables = 0;
+  gint64 version = 0, id = 0, tables = 0, pages = 0;
 
-  if (!mtv_store_db_get_integer (db, "PRAGMA user_version", &version, error)
+  if (!mtv_store_db_get_integer (db, "PRAGMA page_count", &pages, error)
+      || !mtv_store_db_get_integer (db, "PRAGMA user_version", &version, error)
       || !mtv_store_db_get_integer (db, "PRAGMA application_id", &id, error)
       || !mtv_store_db_get_integer (db, "SELECT count(*) FROM sqlite_schema", &tables, error))
     return FALSE;
+  /* SQLite would take a file shorter than a page for an empty one. */
+  if (pages == 0)
+    {
+      g_set_error_literal (error, MTV_ERROR, MTV_ERROR_STORE, "it is not a database");
+      return FALSE;
+    }
   if (id != APPLICATION_ID && (id != 0 || version != 0 || tables != 0))
     {
       g_set_error_literal (error, MTV_ERROR, MTV_ERROR_STORE, "it belongs to another program");

@@ -340,7 +340,7 @@ mtv_store_foreach (MtvStore *self, const char *sql, GVariant *parameters, MtvSto
   for (gsize i = 0; i < g_variant_n_children (tuple); i++)
     g_ptr_array_add (values, g_variant_get_child_value (tuple, i));
 
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->reader_mutex);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->reader_mutex);
   if (self->reader == NULL)
     self->reader = mtv_store_db_open (self->path, MTV_STORE_DB_READ, error);
   return self->reader != NULL
