@@ -39,7 +39,8 @@ GError *mtv_error_normalize (GError *error);
 /* Sets @error from @errnum: "<message>: <what errno means>", with the MTV_ERROR code that fits. */
 void mtv_error_set_errno (GError **error, int errnum, const char *format, ...) G_GNUC_PRINTF (3, 4);
 
-/* The bus name of @error, e.g. "org.mtv.Error.NoSpace"; for any error, never NULL. (transfer full) */
+/* The bus name of @error, e.g. "org.mtv.Error.NoSpace"; for any error, never NULL. (transfer full)
+ */
 char *mtv_error_get_name (const GError *error);
 
 /* The reverse, for an error that was kept in the store. (transfer full) */

@@ -14,8 +14,8 @@ typedef enum
   MTV_BLOCK_DATA,
 } MtvBlockState;
 
-/* What is known of each block of one disk: not copied yet, zero, or data with its SHA-256. It is the
- * copied-range map that survives a restart and the manifest that stays beside the result.
+/* What is known of each block of one disk: not copied yet, zero, or data with its SHA-256. It is
+ * the copied-range map that survives a restart and the manifest that stays beside the result.
  * Thread-safe. The size of a block is a power of two, 1 MiB or, so that a map has at most 2^19
  * blocks (16 MiB of hashes), more; the last block may be short. */
 typedef struct _MtvBlockMap MtvBlockMap;
@@ -35,8 +35,7 @@ guint mtv_block_map_get_n_data (MtvBlockMap *self);
 /* @hash: MTV_BLOCK_HASH_SIZE bytes, or NULL for a zero block. A block may be set again. */
 void mtv_block_map_set (MtvBlockMap *self, guint index, const guint8 *hash);
 /* @hash (out) (optional): filled when the answer is MTV_BLOCK_DATA. */
-MtvBlockState mtv_block_map_get (MtvBlockMap *self, guint index,
-                                 guint8 hash[MTV_BLOCK_HASH_SIZE]);
+MtvBlockState mtv_block_map_get (MtvBlockMap *self, guint index, guint8 hash[MTV_BLOCK_HASH_SIZE]);
 
 /* The given blocks as bytes for the store; none may be pending. (transfer full) */
 GBytes *mtv_block_map_pack (MtvBlockMap *self, const guint32 *indices, guint n_indices);

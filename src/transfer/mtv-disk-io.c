@@ -59,9 +59,8 @@ mtv_reader_read (MtvReader *self, guint64 offset, gpointer buffer, gsize length,
                  GCancellable *cancellable, GError **error)
 {
   g_return_val_if_fail (MTV_IS_READER (self), FALSE);
-  g_return_val_if_fail (length <= mtv_reader_get_size (self)
-                            && offset <= mtv_reader_get_size (self) - length,
-                        FALSE);
+  g_return_val_if_fail (
+      length <= mtv_reader_get_size (self) && offset <= mtv_reader_get_size (self) - length, FALSE);
 
   return MTV_READER_GET_IFACE (self)->read (self, offset, buffer, length, cancellable, error);
 }
@@ -71,9 +70,8 @@ mtv_reader_extents (MtvReader *self, guint64 offset, guint64 length, GArray *ext
                     GCancellable *cancellable, GError **error)
 {
   g_return_val_if_fail (MTV_IS_READER (self), FALSE);
-  g_return_val_if_fail (length <= mtv_reader_get_size (self)
-                            && offset <= mtv_reader_get_size (self) - length,
-                        FALSE);
+  g_return_val_if_fail (
+      length <= mtv_reader_get_size (self) && offset <= mtv_reader_get_size (self) - length, FALSE);
 
   return MTV_READER_GET_IFACE (self)->extents (self, offset, length, extents, cancellable, error);
 }

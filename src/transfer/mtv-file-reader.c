@@ -20,8 +20,7 @@ struct _MtvFileReader
 
 static void mtv_file_reader_reader_init (MtvReaderInterface *iface);
 G_DEFINE_FINAL_TYPE_WITH_CODE (MtvFileReader, mtv_file_reader, G_TYPE_OBJECT,
-                               G_IMPLEMENT_INTERFACE (MTV_TYPE_READER,
-                                                      mtv_file_reader_reader_init))
+                               G_IMPLEMENT_INTERFACE (MTV_TYPE_READER, mtv_file_reader_reader_init))
 
 static guint64
 file_reader_get_size (MtvReader *reader)

@@ -5,8 +5,8 @@
 
 G_BEGIN_DECLS
 
-/* A sparse raw image in a directory. Aligned writes go past the page cache (O_DIRECT) where the file
- * system can; elsewhere they are written back as they come, so that a flush is short and the
+/* A sparse raw image in a directory. Aligned writes go past the page cache (O_DIRECT) where the
+ * file system can; elsewhere they are written back as they come, so that a flush is short and the
  * machine's memory is not filled with our pages. */
 #define MTV_TYPE_FILE_WRITER (mtv_file_writer_get_type ())
 G_DECLARE_FINAL_TYPE (MtvFileWriter, mtv_file_writer, MTV, FILE_WRITER, GObject)

@@ -6,7 +6,8 @@
 G_BEGIN_DECLS
 
 /* A child qemu-nbd that serves one image on a socket of its own, in a private temporary folder.
- * It dies with this object, and with this process however that ends. Blocking; for worker threads. */
+ * It dies with this object, and with this process however that ends. Blocking; for worker threads.
+ */
 #define MTV_TYPE_NBD_SERVER (mtv_nbd_server_get_type ())
 G_DECLARE_FINAL_TYPE (MtvNbdServer, mtv_nbd_server, MTV, NBD_SERVER, GObject)
 
@@ -15,8 +16,8 @@ G_DECLARE_FINAL_TYPE (MtvNbdServer, mtv_nbd_server, MTV, NBD_SERVER, GObject)
  * refused images that name others, and backing files are switched off here as well.
  * A format error is MTV_ERROR_BAD_DATA with what qemu-nbd said. */
 MtvNbdServer *mtv_nbd_server_new (int fd, guint64 offset, guint64 length, const char *format,
-                                  gboolean writable, const char *label,
-                                  GCancellable *cancellable, GError **error);
+                                  gboolean writable, const char *label, GCancellable *cancellable,
+                                  GError **error);
 
 /* A Unix socket's path; the export's name is empty. */
 const char *mtv_nbd_server_get_socket (MtvNbdServer *self);

@@ -6,8 +6,9 @@
 G_BEGIN_DECLS
 
 /* The virtual disk in a sparse VMDK (monolithicSparse or streamOptimized, with or without markers
- * and footer), read where it lies by its grain tables; where a stream has none that can be used, one
- * forward pass over the grain markers makes them. Inflates with libdeflate, on the caller's thread. */
+ * and footer), read where it lies by its grain tables; where a stream has none that can be used,
+ * one forward pass over the grain markers makes them. Inflates with libdeflate, on the caller's
+ * thread. */
 #define MTV_TYPE_VMDK_READER (mtv_vmdk_reader_get_type ())
 G_DECLARE_FINAL_TYPE (MtvVmdkReader, mtv_vmdk_reader, MTV, VMDK_READER, GObject)
 
