@@ -79,6 +79,17 @@ G_GNUC_PRINTF (2, 3) static void run (Fixture *f, const char *format, ...)
 #define MKOVA "python3 '" TOOLS "/mkova.py' "
 #define MKVMDK "python3 '" TOOLS "/mkvmdk.py' "
 
+/* Makes VHD "d" one of a producer whose sizes QEMU takes from the geometry, which is rounded down
+ * to 90 cylinders, 4 heads, 17 sectors. */
+#define AS_VIRTUALBOX                                                               \
+  "python3 -c \"\nb = bytearray(open('d', 'rb').read())\n"                          \
+  "for at in (0, len(b) - 512):\n"                                                  \
+  "    f = b[at:at + 512]\n"                                                        \
+  "    f[28:32] = b'vbox'; f[56:60] = bytes((0, 90, 4, 17)); f[64:68] = bytes(4)\n" \
+  "    f[64:68] = (~sum(f) & 0xffffffff).to_bytes(4, 'big')\n"                      \
+  "    b[at:at + 512] = f\n"                                                        \
+  "open('d', 'wb').write(b)\""
+
 static MtvSource *
 open_path (Fixture *f, const char *name)
 {
@@ -198,11 +209,7 @@ test_formats (Fixture *f, gconstpointer data)
     { "qemu-img convert -O vhdx disk.raw d", "vhdx" },
     { "qemu-img convert -O vpc -o force_size disk.raw d", "vpc" },
     { "qemu-img convert -O vpc -o force_size,subformat=fixed disk.raw d", "vpc" },
-    /* Its producer is one whose sizes QEMU takes from the geometry, which is rounded down. */
-    { "qemu-img convert -O vpc -o force_size disk.raw d && printf vbox > tag"
-      " && dd if=tag of=d bs=1 seek=28 conv=notrunc"
-      " && dd if=tag of=d bs=1 seek=$(($(stat -c %s d) - 512 + 28)) conv=notrunc && rm tag",
-      "vpc" },
+    { "qemu-img convert -O vpc -o force_size disk.raw d && " AS_VIRTUALBOX, "vpc" },
   };
 
   (void) data;
