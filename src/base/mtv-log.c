@@ -9,7 +9,7 @@
 static const char *const levels[]
     = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
 
-static int max_level = 6;         /* (atomic) index into levels */
+static int max_level = 6;           /* (atomic) index into levels */
 static gboolean to_journal = FALSE; /* set once, before there are threads */
 
 static int
@@ -32,8 +32,7 @@ write_log (GLogLevelFlags flags, const GLogField *fields, gsize n_fields, gpoint
   (void) user_data;
   if (syslog_level (flags) > g_atomic_int_get (&max_level))
     return G_LOG_WRITER_HANDLED;
-  if (to_journal
-      && g_log_writer_journald (flags, fields, n_fields, NULL) == G_LOG_WRITER_HANDLED)
+  if (to_journal && g_log_writer_journald (flags, fields, n_fields, NULL) == G_LOG_WRITER_HANDLED)
     return G_LOG_WRITER_HANDLED;
   return g_log_writer_standard_streams (flags, fields, n_fields, NULL);
 }

@@ -73,5 +73,5 @@ mtv_rate_get_eta (const MtvRate *self, guint64 now_usec, guint64 bytes_left)
     return 0;
 
   double left_usec = (double) bytes_left / rate * G_USEC_PER_SEC;
-  return left_usec < G_MAXINT64 / 2 ? now_usec + (guint64) left_usec : 0;
+  return left_usec < 1e18 ? now_usec + (guint64) left_usec : 0;
 }

@@ -104,8 +104,8 @@ measure_disks (Work *work, GCancellable *cancellable, GError **error)
           return FALSE;
         }
 
-      g_autoptr (MtvReader) reader = mtv_source_open_disk (
-          work->source, work->target->vm, disk->source, cancellable, error);
+      g_autoptr (MtvReader) reader
+          = mtv_source_open_disk (work->source, work->target->vm, disk->source, cancellable, error);
       if (reader == NULL)
         return FALSE;
       mtv_target_set_disk_size (work->target, i, mtv_reader_get_size (reader));
@@ -123,8 +123,7 @@ choose_name (Work *work, GCancellable *cancellable, GError **error)
       if (work->name_given)
         {
           g_set_error (error, MTV_ERROR, MTV_ERROR_EXISTS,
-                       "There is a virtual machine '%s' at the destination already",
-                       target->name);
+                       "There is a virtual machine '%s' at the destination already", target->name);
           return FALSE;
         }
       if (g_cancellable_set_error_if_cancelled (cancellable, error))
@@ -150,8 +149,8 @@ check_space (Work *work, GCancellable *cancellable, GError **error)
 
   g_autofree char *has = g_format_size_full (space, G_FORMAT_SIZE_IEC_UNITS);
   g_autofree char *wants = g_format_size_full (needed, G_FORMAT_SIZE_IEC_UNITS);
-  g_set_error (error, MTV_ERROR, MTV_ERROR_NO_SPACE,
-               "the destination has %s free, '%s' needs %s", has, work->target->vm->name, wants);
+  g_set_error (error, MTV_ERROR, MTV_ERROR_NO_SPACE, "the destination has %s free, '%s' needs %s",
+               has, work->target->vm->name, wants);
   return FALSE;
 }
 
@@ -361,7 +360,8 @@ same_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     }
 }
 
-/* Entered after a restart as well: what was copied before is worth nothing if the source changed. */
+/* Entered after a restart as well: what was copied before is worth nothing if the source changed.
+ */
 static void
 copy (MtvJob *self)
 {
@@ -399,8 +399,7 @@ define (gpointer data, GCancellable *cancellable, GError **error)
     if (!mtv_disk_set_load_map (work->store, work->target, i, error))
       return FALSE;
   work->objects = mtv_destination_list_objects (work->destination, work->target);
-  work->location
-      = mtv_destination_define (work->destination, work->target, cancellable, error);
+  work->location = mtv_destination_define (work->destination, work->target, cancellable, error);
   return work->location != NULL;
 }
 
@@ -435,9 +434,9 @@ defined_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 
 typedef struct
 {
-  MtvStore *store;        /* (owned) */
-  GHashTable *providers;  /* (owned) id to MtvProvider, referenced */
-  char *run_id;           /* (owned) */
+  MtvStore *store;       /* (owned) */
+  GHashTable *providers; /* (owned) id to MtvProvider, referenced */
+  char *run_id;          /* (owned) */
   guint number;
 } CleanUp;
 
@@ -453,8 +452,7 @@ clean_up_free (gpointer data)
 }
 
 static gboolean
-remove_entry (CleanUp *work, const MtvLedgerEntry *entry, GCancellable *cancellable,
-              GError **error)
+remove_entry (CleanUp *work, const MtvLedgerEntry *entry, GCancellable *cancellable, GError **error)
 {
   MtvProvider *provider = g_hash_table_lookup (work->providers, entry->provider);
 

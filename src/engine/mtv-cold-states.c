@@ -4,16 +4,11 @@
 #include "base/mtv-enum.h"
 
 static const char *const names[] = {
-  [MTV_COLD_QUEUED] = "queued",
-  [MTV_COLD_PREPARING] = "preparing",
-  [MTV_COLD_ALLOCATING] = "allocating",
-  [MTV_COLD_COPYING] = "copying",
-  [MTV_COLD_VERIFYING] = "verifying",
-  [MTV_COLD_DEFINING] = "defining",
-  [MTV_COLD_CLEANING_UP] = "cleaning-up",
-  [MTV_COLD_SUCCEEDED] = "succeeded",
-  [MTV_COLD_FAILED] = "failed",
-  [MTV_COLD_CANCELLED] = "cancelled",
+  [MTV_COLD_QUEUED] = "queued",           [MTV_COLD_PREPARING] = "preparing",
+  [MTV_COLD_ALLOCATING] = "allocating",   [MTV_COLD_COPYING] = "copying",
+  [MTV_COLD_VERIFYING] = "verifying",     [MTV_COLD_DEFINING] = "defining",
+  [MTV_COLD_CLEANING_UP] = "cleaning-up", [MTV_COLD_SUCCEEDED] = "succeeded",
+  [MTV_COLD_FAILED] = "failed",           [MTV_COLD_CANCELLED] = "cancelled",
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (names) == MTV_COLD_N_STATES);
 

@@ -22,9 +22,9 @@ typedef enum
 
 typedef enum
 {
-  MTV_COLD_OK,      /* the state's work is done */
-  MTV_COLD_FAIL,    /* … cannot be done; also the end of cleaning up after a failure */
-  MTV_COLD_CANCEL,  /* somebody asked; also the end of cleaning up after that */
+  MTV_COLD_OK,     /* the state's work is done */
+  MTV_COLD_FAIL,   /* … cannot be done; also the end of cleaning up after a failure */
+  MTV_COLD_CANCEL, /* somebody asked; also the end of cleaning up after that */
   MTV_COLD_RETRY,
   MTV_COLD_N_EVENTS
 } MtvColdEvent;

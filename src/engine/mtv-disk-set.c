@@ -15,7 +15,7 @@ typedef struct
   MtvDiskSet *set; /* (unowned) */
   guint index;
   MtvDiskState state;
-  guint pending; /* threads that have not come back */
+  guint pending;         /* threads that have not come back */
   MtvReader *reader;     /* (owned) (nullable) */
   MtvWriter *writer;     /* (owned) (nullable) */
   MtvCopier *copier;     /* (owned) (nullable) */
@@ -122,7 +122,10 @@ finish_if_idle (MtvDiskSet *self)
   g_cancellable_disconnect (g_task_get_cancellable (task), self->cancelled_id);
   g_clear_object (&self->cancellable);
   for (guint i = 0; i < self->target->disks->len; i++)
-    g_clear_object (&self->disks[i].reader), g_clear_object (&self->disks[i].writer);
+    {
+      g_clear_object (&self->disks[i].reader);
+      g_clear_object (&self->disks[i].writer);
+    }
   if (self->error != NULL)
     g_task_return_error (task, g_steal_pointer (&self->error));
   else
@@ -179,8 +182,8 @@ save_checkpoint (GBytes *blocks, gpointer user_data, GError **error)
   Disk *disk = user_data;
   MtvStoreBatch *batch = mtv_store_batch_new ();
 
-  mtv_store_progress_add (batch, disk->set->target->run_id, disk->set->target->number,
-                          disk->index, blocks);
+  mtv_store_progress_add (batch, disk->set->target->run_id, disk->set->target->number, disk->index,
+                          blocks);
   return mtv_store_commit (disk->set->store, batch, error);
 }
 
@@ -199,8 +202,8 @@ open_ends (gpointer data, GCancellable *cancellable, GError **error)
       return disk->reader != NULL;
     }
 
-  disk->reader = mtv_source_open_disk (self->source, self->target->vm,
-                                       target_disk (disk)->source, cancellable, error);
+  disk->reader = mtv_source_open_disk (self->source, self->target->vm, target_disk (disk)->source,
+                                       cancellable, error);
   if (disk->reader == NULL)
     return FALSE;
   if (mtv_reader_get_size (disk->reader) != target_disk (disk)->size)
@@ -265,8 +268,7 @@ start_copying (Disk *disk)
 {
   MtvDiskSet *self = disk->set;
 
-  disk->copier
-      = mtv_copier_new (disk->reader, disk->writer, target_disk (disk)->map, self->fresh);
+  disk->copier = mtv_copier_new (disk->reader, disk->writer, target_disk (disk)->map, self->fresh);
   mtv_copier_set_checkpoint (disk->copier, CHECKPOINT_BYTES, save_checkpoint, disk, NULL);
   disk->pending++;
   mtv_copier_copy_async (disk->copier, self->cancellable, copied_cb, disk);
@@ -311,8 +313,7 @@ start_more (MtvDiskSet *self)
       disk->state = MTV_DISK_ACTIVE;
       disk->pending++;
       active++;
-      mtv_work_async ("mtv-open", open_ends, disk, NULL, self, self->cancellable, opened_cb,
-                      disk);
+      mtv_work_async ("mtv-open", open_ends, disk, NULL, self, self->cancellable, opened_cb, disk);
     }
 }
 
@@ -394,8 +395,7 @@ add_progress (Disk *disk, guint64 *done, guint64 *total)
   else if (!disk->set->verifying) /* its turn has not come: what the inventory tells */
     *total += target->source->allocated;
   else if (target->map != NULL)
-    *total += mtv_block_map_get_n_data (target->map)
-              * mtv_block_map_get_block_size (target->map);
+    *total += mtv_block_map_get_n_data (target->map) * mtv_block_map_get_block_size (target->map);
 }
 
 void

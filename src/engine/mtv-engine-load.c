@@ -15,9 +15,8 @@ kept_fd (GHashTable *fds, const char *id)
   g_autofree char *name = g_strdup_printf ("provider-%s", id);
   gpointer fd;
 
-  return fds != NULL && g_hash_table_lookup_extended (fds, name, NULL, &fd)
-             ? GPOINTER_TO_INT (fd)
-             : -1;
+  return fds != NULL && g_hash_table_lookup_extended (fds, name, NULL, &fd) ? GPOINTER_TO_INT (fd)
+                                                                            : -1;
 }
 
 /* A provider that cannot be made any more stays, with the reason: its plans need it. */
@@ -115,8 +114,8 @@ load_migration (MtvEngine *self, MtvMigrationRecord *record, GError **error)
 
       if (ledger == NULL)
         return FALSE;
-      mtv_migration_add_job (
-          migration, mtv_job_new (&self->context, job, record->plan_name, ledger->len));
+      mtv_migration_add_job (migration,
+                             mtv_job_new (&self->context, job, record->plan_name, ledger->len));
     }
   mtv_migration_settle (migration);
   mtv_engine_adopt_migration (self, g_steal_pointer (&migration));
@@ -154,6 +153,6 @@ mtv_engine_load (MtvEngine *self, GVariant *configured, GHashTable *fds, GError 
       || (defaults != NULL && !mtv_settings_apply (&self->context.settings, defaults, error)))
     return FALSE;
   mtv_scheduler_set_slots (self->context.scheduler, self->context.settings.max_vms_in_flight);
-  return load_providers (self, fds, error) && ensure_local (self, error)
-         && load_plans (self, error) && load_migrations (self, error);
+  return load_providers (self, fds, error) && ensure_local (self, error) && load_plans (self, error)
+         && load_migrations (self, error);
 }

@@ -40,8 +40,7 @@ check_providers (MtvEngine *self, const MtvPlan *plan, GError **error)
 static gboolean
 check_new_plan (MtvEngine *self, const MtvPlan *plan, GError **error)
 {
-  if (!mtv_engine_check_name ("plan", plan->name, error)
-      || !check_providers (self, plan, error))
+  if (!mtv_engine_check_name ("plan", plan->name, error) || !check_providers (self, plan, error))
     return FALSE;
   for (guint i = 0; i < self->plans->len; i++)
     if (g_str_equal (mtv_plan_entry_get_plan (g_ptr_array_index (self->plans, i))->name,

@@ -39,15 +39,15 @@ fd_name (const char *id)
 }
 
 MtvProviderEntry *
-mtv_engine_adopt_provider (MtvEngine *self, MtvProviderConfig *config, int fd,
-                           GPtrArray *inventory, guint64 refresh_time, GError **error)
+mtv_engine_adopt_provider (MtvEngine *self, MtvProviderConfig *config, int fd, GPtrArray *inventory,
+                           guint64 refresh_time, GError **error)
 {
   const MtvProviderType *type = find_type (self, config->type);
   g_autoptr (MtvProvider) provider = NULL;
 
   if (type == NULL)
-    g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT,
-                 "There is no kind of provider '%s'", config->type);
+    g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT, "There is no kind of provider '%s'",
+                 config->type);
   else
     provider = type->create (config, fd, error);
 
@@ -101,8 +101,8 @@ check_new_provider (MtvEngine *self, const char *name, const char *type, GError 
 
       if (g_str_equal (mtv_provider_entry_get_config (entry)->name, name))
         {
-          g_set_error (error, MTV_ERROR, MTV_ERROR_EXISTS,
-                       "There is a provider '%s' already", name);
+          g_set_error (error, MTV_ERROR, MTV_ERROR_EXISTS, "There is a provider '%s' already",
+                       name);
           return FALSE;
         }
     }
@@ -114,9 +114,8 @@ check_new_provider (MtvEngine *self, const char *name, const char *type, GError 
 }
 
 void
-mtv_engine_add_provider_async (MtvEngine *self, const char *name, const char *type,
-                               const char *url, int fd, GAsyncReadyCallback callback,
-                               gpointer user_data)
+mtv_engine_add_provider_async (MtvEngine *self, const char *name, const char *type, const char *url,
+                               int fd, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_return_if_fail (MTV_IS_ENGINE (self));
 
@@ -138,7 +137,8 @@ mtv_engine_add_provider_async (MtvEngine *self, const char *name, const char *ty
   config->url = g_strdup (url);
   config->created = mtv_clock_now (self->context.clock);
 
-  g_autoptr (MtvProviderEntry) entry = mtv_engine_adopt_provider (self, config, fd, NULL, 0, &error);
+  g_autoptr (MtvProviderEntry) entry
+      = mtv_engine_adopt_provider (self, config, fd, NULL, 0, &error);
   if (error != NULL)
     {
       g_task_return_error (task, error);
@@ -214,8 +214,7 @@ mtv_engine_remove_provider_async (MtvEngine *self, MtvProviderEntry *entry,
     }
   MtvStoreBatch *batch = mtv_store_batch_new ();
   mtv_store_remove_provider (batch, config->id);
-  mtv_engine_commit (self, batch, g_steal_pointer (&task), g_object_ref (entry),
-                     provider_removed);
+  mtv_engine_commit (self, batch, g_steal_pointer (&task), g_object_ref (entry), provider_removed);
 }
 
 gboolean

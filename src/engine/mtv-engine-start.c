@@ -114,8 +114,8 @@ look_work (gpointer data, GCancellable *cancellable, GError **error)
 
   (void) error;
   for (guint i = 0; i < look->targets->len; i++)
-    mtv_destination_check (look->destination, g_ptr_array_index (look->targets, i),
-                           look->concerns, cancellable);
+    mtv_destination_check (look->destination, g_ptr_array_index (look->targets, i), look->concerns,
+                           cancellable);
   look->free_space = mtv_destination_get_free_space (look->destination, cancellable);
   return TRUE;
 }
@@ -263,8 +263,8 @@ validated_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 void
-mtv_engine_validate_plan_async (MtvEngine *self, MtvPlanEntry *entry,
-                                GAsyncReadyCallback callback, gpointer user_data)
+mtv_engine_validate_plan_async (MtvEngine *self, MtvPlanEntry *entry, GAsyncReadyCallback callback,
+                                gpointer user_data)
 {
   g_return_if_fail (MTV_IS_ENGINE (self));
 
@@ -364,8 +364,7 @@ set_blocked (GError **error, const MtvPlan *plan, GPtrArray *concerns)
       if (g_str_equal (concern->category, MTV_CONCERN_CRITICAL))
         g_string_append_printf (text, "%s%s%s[%s] %s", text->len > 0 ? "; " : "",
                                 concern->vm == NULL ? "" : concern->vm,
-                                concern->vm == NULL ? "" : ": ", concern->id,
-                                concern->assessment);
+                                concern->vm == NULL ? "" : ": ", concern->id, concern->assessment);
     }
   g_set_error (error, MTV_ERROR, MTV_ERROR_CRITICAL_CONCERNS, "The plan '%s' cannot start: %s",
                plan->name, text->str);

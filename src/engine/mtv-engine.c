@@ -59,8 +59,8 @@ mtv_engine_class_init (MtvEngineClass *klass)
                                         G_TYPE_NONE, 1, G_TYPE_OBJECT);
   signals[SIGNAL_REMOVED] = g_signal_new ("removed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                           G_TYPE_NONE, 1, G_TYPE_OBJECT);
-  signals[SIGNAL_CHANGED] = g_signal_new ("changed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                                          G_TYPE_NONE, 0);
+  signals[SIGNAL_CHANGED]
+      = g_signal_new ("changed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
   signals[SIGNAL_KEEP_FD] = g_signal_new ("keep-fd", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                           G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_INT);
   signals[SIGNAL_DROP_FD] = g_signal_new ("drop-fd", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
@@ -162,8 +162,8 @@ mtv_engine_reserve (MtvEngine *self, GTask *task, const char *kind, const char *
 
 typedef struct
 {
-  GTask *task;      /* (owned) */
-  gpointer object;  /* (owned) (nullable) */
+  GTask *task;     /* (owned) */
+  gpointer object; /* (owned) (nullable) */
   MtvEngineFunc then;
 } Commit;
 
@@ -248,8 +248,7 @@ mtv_engine_get_counts (MtvEngine *self, guint *running, guint *queued, guint *su
   *running = *queued = *suspended = 0;
   for (guint i = 0; i < self->context.migrations->len; i++)
     {
-      GPtrArray *jobs
-          = mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i));
+      GPtrArray *jobs = mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i));
 
       for (guint j = 0; j < jobs->len; j++)
         {
@@ -354,8 +353,8 @@ mtv_engine_adopt_migration (MtvEngine *self, MtvMigration *migration)
 
   g_ptr_array_add (self->context.migrations, migration);
   for (guint i = 0; i < jobs->len; i++)
-    g_signal_connect_object (g_ptr_array_index (jobs, i), "changed", G_CALLBACK (job_changed),
-                             self, G_CONNECT_SWAPPED);
+    g_signal_connect_object (g_ptr_array_index (jobs, i), "changed", G_CALLBACK (job_changed), self,
+                             G_CONNECT_SWAPPED);
   if (plan != NULL)
     mtv_plan_entry_set_last_migration (plan, migration);
 }
@@ -371,8 +370,7 @@ mtv_engine_run (MtvEngine *self)
 
   for (guint i = 0; i < self->context.migrations->len; i++)
     {
-      GPtrArray *jobs
-          = mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i));
+      GPtrArray *jobs = mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i));
 
       for (guint j = 0; j < jobs->len; j++)
         if (!mtv_job_has_ended (g_ptr_array_index (jobs, j)))
@@ -387,8 +385,7 @@ is_busy (MtvEngine *self, gboolean cancel)
 
   for (guint i = 0; i < self->context.migrations->len; i++)
     {
-      GPtrArray *jobs
-          = mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i));
+      GPtrArray *jobs = mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i));
 
       for (guint j = 0; j < jobs->len; j++)
         {

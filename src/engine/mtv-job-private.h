@@ -10,8 +10,8 @@
 
 G_BEGIN_DECLS
 
-/* The inside of a job, for those who move it: mtv-job.c (record, requests, transitions) and the file
- * that knows what each state does. */
+/* The inside of a job, for those who move it: mtv-job.c (record, requests, transitions) and the
+ * file that knows what each state does. */
 struct _MtvJob
 {
   GObject parent;
@@ -28,15 +28,15 @@ struct _MtvJob
   gboolean suspended;
   char *waiting; /* (owned) (nullable) */
   guint64 waiting_since;
-  guint alarm;       /* of the clock: when to look again */
+  guint alarm;          /* of the clock: when to look again */
   gboolean no_space;    /* the destination was full */
   MtvProvider *room_at; /* (owned) (nullable) while it is asked for its free space … */
   guint64 room_needed;  /* … and how much would do */
 
-  MtvTarget *target;   /* (owned) (nullable) from the record, on demand */
-  gboolean fresh;      /* the volumes were never written to */
-  MtvDiskSet *disks;   /* (owned) (nullable) while it copies or verifies */
-  guint leftovers;     /* entries in the ledger */
+  MtvTarget *target; /* (owned) (nullable) from the record, on demand */
+  gboolean fresh;    /* the volumes were never written to */
+  MtvDiskSet *disks; /* (owned) (nullable) while it copies or verifies */
+  guint leftovers;   /* entries in the ledger */
   MtvRate rate;
   guint ticker;        /* source id: progress while it copies or verifies */
   guint64 ticked_done; /* what the last tick told */
@@ -52,12 +52,12 @@ void mtv_job_enter (MtvJob *self);
 /* The operation of the state that the job is in, in mtv-cold-job.c. Ends in mtv_job_done(). */
 void mtv_cold_job_enter (MtvJob *self);
 
-/* The operation ended: with @error (transfer full), or without, and then @batch (nullable) (transfer
- * full) is committed together with the step to the next state. */
+/* The operation ended: with @error (transfer full), or without, and then @batch (nullable)
+ * (transfer full) is committed together with the step to the next state. */
 void mtv_job_done (MtvJob *self, MtvStoreBatch *batch, GError *error);
 
-/* Commits @batch (transfer full) with the record as it is, then calls @then with the job, unless the
- * daemon is stopping. Until it can be committed the job is suspended. */
+/* Commits @batch (transfer full) with the record as it is, then calls @then with the job, unless
+ * the daemon is stopping. Until it can be committed the job is suspended. */
 typedef void (*MtvJobFunc) (MtvJob *self);
 void mtv_job_commit (MtvJob *self, MtvStoreBatch *batch, MtvJobFunc then);
 

@@ -93,8 +93,7 @@ mtv_job_get_rate (MtvJob *self)
 {
   g_return_val_if_fail (MTV_IS_JOB (self), 0);
 
-  return self->ticker == 0 ? 0
-                           : mtv_rate_get (&self->rate, mtv_clock_now (self->context->clock));
+  return self->ticker == 0 ? 0 : mtv_rate_get (&self->rate, mtv_clock_now (self->context->clock));
 }
 
 guint64
@@ -144,17 +143,17 @@ mtv_job_get_steps (MtvJob *self)
   GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
 
   for (guint i = 0; i < self->record->steps->len; i++)
-    g_variant_builder_add_value (&builder,
-                                 mtv_fields_to_variant (&mtv_step_record_fields,
-                                                        g_ptr_array_index (self->record->steps, i)));
+    g_variant_builder_add_value (
+        &builder, mtv_fields_to_variant (&mtv_step_record_fields,
+                                         g_ptr_array_index (self->record->steps, i)));
   return g_variant_builder_end (&builder);
 }
 
 static const char *
 disk_state (MtvJob *self, guint index)
 {
-  gboolean active = self->ticker != 0
-                    && mtv_disk_set_get_state (self->disks, index) == MTV_DISK_ACTIVE;
+  gboolean active
+      = self->ticker != 0 && mtv_disk_set_get_state (self->disks, index) == MTV_DISK_ACTIVE;
   MtvDiskRecord *kept
       = index < self->record->disks->len ? g_ptr_array_index (self->record->disks, index) : NULL;
 
@@ -254,8 +253,7 @@ mtv_job_get_target (MtvJob *self, GError **error)
     return self->target;
 
   g_autoptr (GVariant) nothing = g_variant_ref_sink (g_variant_new ("a{sv}", NULL));
-  g_autoptr (MtvVm) vm
-      = mtv_vm_from_variant (record->vm != NULL ? record->vm : nothing, error);
+  g_autoptr (MtvVm) vm = mtv_vm_from_variant (record->vm != NULL ? record->vm : nothing, error);
   if (vm == NULL)
     return NULL;
 
@@ -265,8 +263,7 @@ mtv_job_get_target (MtvJob *self, GError **error)
   target->number = record->number;
   target->name = g_strdup (record->target_name);
   target->plan = g_strdup (self->plan_name);
-  target->source
-      = g_strdup (source == NULL ? "" : mtv_provider_entry_get_config (source)->name);
+  target->source = g_strdup (source == NULL ? "" : mtv_provider_entry_get_config (source)->name);
   target->source_identity = g_strdup (record->source_identity);
   target->devices = g_strdup (record->devices);
   target->format = g_strdup (record->format);
@@ -284,8 +281,7 @@ mtv_job_name_is_taken (MtvJob *self, const char *name)
 {
   for (guint i = 0; i < self->context->migrations->len; i++)
     {
-      GPtrArray *jobs
-          = mtv_migration_get_jobs (g_ptr_array_index (self->context->migrations, i));
+      GPtrArray *jobs = mtv_migration_get_jobs (g_ptr_array_index (self->context->migrations, i));
 
       for (guint j = 0; j < jobs->len; j++)
         {

@@ -20,8 +20,7 @@ static guint signals[N_SIGNALS];
 #define MIN_ROOM (1024 * 1024)
 #define ENOUGH_ROOM (64 * 1024 * 1024)
 
-static const char *const way[]
-    = { "preparing", "allocating", "copying", "verifying", "defining" };
+static const char *const way[] = { "preparing", "allocating", "copying", "verifying", "defining" };
 
 static void
 mtv_job_dispose (GObject *object)
@@ -60,8 +59,8 @@ mtv_job_class_init (MtvJobClass *klass)
   G_OBJECT_CLASS (klass)->dispose = mtv_job_dispose;
   G_OBJECT_CLASS (klass)->finalize = mtv_job_finalize;
 
-  signals[SIGNAL_CHANGED] = g_signal_new ("changed", MTV_TYPE_JOB, G_SIGNAL_RUN_LAST, 0, NULL,
-                                          NULL, NULL, G_TYPE_NONE, 0);
+  signals[SIGNAL_CHANGED] = g_signal_new ("changed", MTV_TYPE_JOB, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                          NULL, G_TYPE_NONE, 0);
   signals[SIGNAL_COMPLETED] = g_signal_new ("completed", MTV_TYPE_JOB, G_SIGNAL_RUN_LAST, 0, NULL,
                                             NULL, NULL, G_TYPE_NONE, 0);
 }
@@ -197,10 +196,10 @@ committed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autofree char *text = g_strdup_printf ("waiting for the daemon's database: %s", error->message);
   mtv_job_set_waiting (self, text);
   self->suspended = TRUE;
-  self->alarm = mtv_clock_add_alarm (
-      self->context->clock,
-      mtv_clock_now (self->context->clock) + self->context->settings.retry_interval_usec,
-      commit_again, commit, commit_free);
+  self->alarm = mtv_clock_add_alarm (self->context->clock,
+                                     mtv_clock_now (self->context->clock)
+                                         + self->context->settings.retry_interval_usec,
+                                     commit_again, commit, commit_free);
   mtv_job_changed (self);
 }
 
@@ -290,9 +289,9 @@ note_steps (MtvJob *self, MtvColdState next, MtvColdEvent event)
   if (self->state != MTV_COLD_QUEUED && self->state != MTV_COLD_CLEANING_UP
       && !mtv_cold_state_is_final (self->state))
     {
-      gboolean skipped = event == MTV_COLD_CANCEL
-                         || (self->state == MTV_COLD_VERIFYING
-                             && g_str_equal (self->record->verify, "off"));
+      gboolean skipped
+          = event == MTV_COLD_CANCEL
+            || (self->state == MTV_COLD_VERIFYING && g_str_equal (self->record->verify, "off"));
 
       end_step (self, event == MTV_COLD_FAIL ? "failed" : skipped ? "skipped" : "completed");
     }
@@ -370,8 +369,7 @@ mtv_job_enter (MtvJob *self)
       go (self, MTV_COLD_CANCEL, mtv_store_batch_new ());
       return;
     }
-  if (self->state != MTV_COLD_CLEANING_UP
-      && !mtv_scheduler_has (self->context->scheduler, self))
+  if (self->state != MTV_COLD_CLEANING_UP && !mtv_scheduler_has (self->context->scheduler, self))
     {
       mtv_scheduler_enter (self->context->scheduler, self, self->record->source,
                            self->state == MTV_COLD_QUEUED ? MTV_SCHEDULE_BEGIN
@@ -392,10 +390,10 @@ static void look_again (gpointer user_data);
 static void
 look_later (MtvJob *self)
 {
-  self->alarm = mtv_clock_add_alarm (
-      self->context->clock,
-      mtv_clock_now (self->context->clock) + self->context->settings.retry_interval_usec,
-      look_again, self, NULL);
+  self->alarm = mtv_clock_add_alarm (self->context->clock,
+                                     mtv_clock_now (self->context->clock)
+                                         + self->context->settings.retry_interval_usec,
+                                     look_again, self, NULL);
 }
 
 static gboolean
@@ -439,8 +437,7 @@ static void
 look_again (gpointer user_data)
 {
   MtvJob *self = user_data;
-  MtvProvider *destination
-      = mtv_job_get_provider (self, self->record->destination, NULL);
+  MtvProvider *destination = mtv_job_get_provider (self, self->record->destination, NULL);
   guint64 done = mtv_job_get_bytes_done (self), total = mtv_job_get_bytes_total (self);
 
   self->alarm = 0;

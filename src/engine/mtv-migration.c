@@ -57,8 +57,8 @@ mtv_migration_class_init (MtvMigrationClass *klass)
   G_OBJECT_CLASS (klass)->dispose = mtv_migration_dispose;
   G_OBJECT_CLASS (klass)->finalize = mtv_migration_finalize;
 
-  signals[SIGNAL_CHANGED] = g_signal_new ("changed", MTV_TYPE_MIGRATION, G_SIGNAL_RUN_LAST, 0,
-                                          NULL, NULL, NULL, G_TYPE_NONE, 0);
+  signals[SIGNAL_CHANGED] = g_signal_new ("changed", MTV_TYPE_MIGRATION, G_SIGNAL_RUN_LAST, 0, NULL,
+                                          NULL, NULL, G_TYPE_NONE, 0);
   signals[SIGNAL_COMPLETED] = g_signal_new ("completed", MTV_TYPE_MIGRATION, G_SIGNAL_RUN_LAST, 0,
                                             NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
@@ -157,8 +157,7 @@ mtv_migration_add_job (MtvMigration *self, MtvJob *job)
 {
   g_ptr_array_add (self->jobs, job);
   g_signal_connect_object (job, "changed", G_CALLBACK (job_changed), self, G_CONNECT_SWAPPED);
-  g_signal_connect_object (job, "completed", G_CALLBACK (job_completed), self,
-                           G_CONNECT_SWAPPED);
+  g_signal_connect_object (job, "completed", G_CALLBACK (job_completed), self, G_CONNECT_SWAPPED);
 }
 
 const MtvMigrationRecord *
@@ -202,8 +201,8 @@ mtv_migration_get_state (MtvMigration *self)
 GVariant *
 mtv_migration_get_counts (MtvMigration *self)
 {
-  static const char *const states[] = { "queued",    "running", "suspended", "cleaning-up",
-                                        "succeeded", "failed",  "cancelled" };
+  static const char *const states[]
+      = { "queued", "running", "suspended", "cleaning-up", "succeeded", "failed", "cancelled" };
 
   g_return_val_if_fail (MTV_IS_MIGRATION (self), NULL);
 

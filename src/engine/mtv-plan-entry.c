@@ -117,9 +117,8 @@ mtv_plan_entry_get_options (MtvPlanEntry *self)
   g_variant_dict_insert (&dict, "verify", "s", plan->verify);
   g_variant_dict_insert (&dict, "target-power-state", "s", plan->target_power_state);
   g_variant_dict_insert_value (&dict, "target-names", target_names (plan));
-  g_variant_dict_insert_value (&dict, "networks",
-                               plan->networks != NULL ? plan->networks
-                                                      : g_variant_new ("a{ss}", NULL));
+  g_variant_dict_insert_value (
+      &dict, "networks", plan->networks != NULL ? plan->networks : g_variant_new ("a{ss}", NULL));
   g_variant_dict_insert_value (&dict, "ignore",
                                plan->ignore != NULL ? plan->ignore : g_variant_new ("as", NULL));
   return g_variant_dict_end (&dict);

@@ -18,13 +18,13 @@ struct _MtvProviderEntry
   MtvProvider *provider;       /* (owned) (nullable) */
   MtvStore *store;             /* (owned) */
 
-  GPtrArray *inventory;  /* (owned) (element-type MtvVm) by name */
-  GHashTable *by_id;     /* (owned) the same */
+  GPtrArray *inventory; /* (owned) (element-type MtvVm) by name */
+  GHashTable *by_id;    /* (owned) the same */
   guint64 refresh_time;
   gboolean refreshing;
-  GError *error;         /* (owned) (nullable) */
+  GError *error;             /* (owned) (nullable) */
   GCancellable *cancellable; /* (owned) of all that runs here */
-  GQueue waiting;        /* (element-type GTask) (owned) who asked for the refresh under way */
+  GQueue waiting;            /* (element-type GTask) (owned) who asked for the refresh under way */
 };
 
 G_DEFINE_FINAL_TYPE (MtvProviderEntry, mtv_provider_entry, G_TYPE_OBJECT)
@@ -322,9 +322,8 @@ mtv_provider_entry_list_vms (MtvProviderEntry *self, const char *filter, guint o
 
   GVariantBuilder page = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
   g_autofree char *folded = filter == NULL ? NULL : g_utf8_casefold (filter, -1);
-  g_autoptr (GPatternSpec) pattern = folded != NULL && strpbrk (folded, "*?") != NULL
-                                         ? g_pattern_spec_new (folded)
-                                         : NULL;
+  g_autoptr (GPatternSpec) pattern
+      = folded != NULL && strpbrk (folded, "*?") != NULL ? g_pattern_spec_new (folded) : NULL;
   guint total = 0;
 
   for (guint i = 0; i < self->inventory->len; i++)

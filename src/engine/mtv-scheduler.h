@@ -25,8 +25,8 @@ void mtv_scheduler_set_slots (MtvScheduler *self, guint slots);
 /* @owner asks for a slot. @granted is called from the main loop, once, when it has one; @moved
  * whenever its place in the queue has changed. Neither after mtv_scheduler_leave(). */
 void mtv_scheduler_enter (MtvScheduler *self, gpointer owner, const char *key,
-                          MtvScheduleClass klass, MtvSchedulerFunc granted,
-                          MtvSchedulerFunc moved, gpointer user_data);
+                          MtvScheduleClass klass, MtvSchedulerFunc granted, MtvSchedulerFunc moved,
+                          gpointer user_data);
 
 /* Gives the slot, or the place in the queue, back; nothing when it has neither. */
 void mtv_scheduler_leave (MtvScheduler *self, gpointer owner);

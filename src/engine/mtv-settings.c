@@ -128,8 +128,8 @@ mtv_settings_from_key_file (GKeyFile *file, GError **error)
         continue;
       if (!g_ascii_string_to_unsigned (g_strstrip (text), 10, 0, G_MAXUINT32, &number, NULL))
         {
-          g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT,
-                       "%s=%s is not a whole number", table[i].file_key, text);
+          g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT, "%s=%s is not a whole number",
+                       table[i].file_key, text);
           return NULL;
         }
       number *= table[i].file_unit;

@@ -21,8 +21,9 @@ void mtv_settings_init (MtvSettings *self);
 gboolean mtv_settings_apply (MtvSettings *self, GVariant *values, GError **error);
 GVariant *mtv_settings_to_variant (const MtvSettings *self); /* (transfer floating) a{sv} */
 
-/* The section [Manager] of mtvd.conf, as values for mtv_settings_apply(); keys that belong to others
- * are passed over, MTV_ERROR_INVALID_ARGUMENT for a value that is no number. (transfer full) */
+/* The section [Manager] of mtvd.conf, as values for mtv_settings_apply(); keys that belong to
+ * others are passed over, MTV_ERROR_INVALID_ARGUMENT for a value that is no number. (transfer full)
+ */
 GVariant *mtv_settings_from_key_file (GKeyFile *file, GError **error);
 
 G_END_DECLS

@@ -122,20 +122,19 @@ check_name (Check *self, const MtvPlanVm *planned, const MtvVm *vm)
                       "'%s' is no name that Kubernetes takes: the VM will be called '%s', unless "
                       "the plan gives it a target name.",
                       vm->name, name);
-  /* A name that was made up gives way to the other with a suffix; a given one never changes. */
-  if (other != NULL)
-    mtv_concerns_add (
-        self->concerns, "target.name.duplicate",
-        planned->target_name != NULL && other->target_name != NULL ? MTV_CONCERN_CRITICAL
-                                                                   : MTV_CONCERN_WARNING,
-        vm->name, "Two VMs of one name",
-        "'%s' is the target name of '%s', too; give one of them another target name%s.", name,
-        other->name,
-        planned->target_name != NULL && other->target_name != NULL
-            ? ""
-            : ", or it will get one that ends in random characters");
-  else
-    g_hash_table_insert (self->names, g_steal_pointer (&name), (gpointer) planned);
+  if (other == NULL)
+    {
+      g_hash_table_insert (self->names, g_steal_pointer (&name), (gpointer) planned);
+      return;
+    }
+
+  /* A name that was made up gives way to the other; a given one never changes. */
+  gboolean both_given = planned->target_name != NULL && other->target_name != NULL;
+  mtv_concerns_add (
+      self->concerns, "target.name.duplicate",
+      both_given ? MTV_CONCERN_CRITICAL : MTV_CONCERN_WARNING, vm->name, "Two VMs of one name",
+      "'%s' is the target name of '%s', too; give one of them another target name%s.", name,
+      other->name, both_given ? "" : ", or it will get one that ends in random characters");
 }
 
 static void

@@ -64,58 +64,6 @@ set_nbd_error (MtvNbdDisk *self, const char *doing, GError **error)
                  nbd_get_error ());
 }
 
-static Connection *
-connect_new (MtvNbdDisk *self, GError **error)
-{
-  Connection *nbd = nbd_create ();
-
-  /* Without block sizes asked for, the server does the rounding of odd requests. */
-  if (nbd != NULL && nbd_set_pread_initialize (nbd, false) == 0
-      && nbd_set_request_block_size (nbd, false) == 0
-      && nbd_add_meta_context (nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == 0
-      && nbd_connect_unix (nbd, self->socket_path) == 0)
-    return nbd;
-  set_nbd_error (self, "open", error);
-  nbd_close (nbd);
-  return NULL;
-}
-
-/* Waits for a connection of the pool; NULL with @error. */
-static Connection *
-take (MtvNbdDisk *self, GError **error)
-{
-  g_mutex_lock (&self->lock);
-  while (self->n_idle == 0)
-    g_cond_wait (&self->returned, &self->lock);
-  Connection *nbd = self->idle[--self->n_idle];
-  g_mutex_unlock (&self->lock);
-
-  if (nbd == NULL)
-    nbd = connect_new (self, error);
-  if (nbd == NULL) /* the place in the pool is free again */
-    {
-      g_mutex_lock (&self->lock);
-      self->idle[self->n_idle++] = NULL;
-      g_cond_signal (&self->returned);
-      g_mutex_unlock (&self->lock);
-    }
-  return nbd;
-}
-
-/* A connection that is no good any more, or still has requests on it, is closed, which ends
- * libnbd's hold on their buffers; the next to need one opens another. */
-static void
-give_back (MtvNbdDisk *self, Connection *nbd)
-{
-  if (!nbd_aio_is_ready (nbd) || nbd_aio_in_flight (nbd) != 0)
-    g_clear_pointer (&nbd, nbd_close);
-
-  g_mutex_lock (&self->lock);
-  self->idle[self->n_idle++] = nbd;
-  g_cond_signal (&self->returned);
-  g_mutex_unlock (&self->lock);
-}
-
 /* The requests of one call, on one connection. A request that libnbd refused is never completed, so
  * whoever submits it takes it off again. */
 typedef struct
@@ -179,7 +127,14 @@ step (Batch *batch, int timeout_msec, int cancel_fd, GError **error)
   return ok == 0 && !g_cancellable_set_error_if_cancelled (batch->cancellable, error);
 }
 
-/* Waits until at most @n requests are in flight, and then for the others too if one failed. */
+static gboolean
+is_busy (Batch *batch, guint n)
+{
+  return batch->in_flight > (batch->errnum == 0 ? n : 0) || nbd_aio_is_connecting (batch->nbd) > 0;
+}
+
+/* Waits until at most @n requests are in flight, and then for the others too if one failed; on a
+ * new connection, until it is one. */
 static gboolean
 wait_for (Batch *batch, guint n, GError **error)
 {
@@ -187,7 +142,7 @@ wait_for (Batch *batch, guint n, GError **error)
   gboolean has_fd = FALSE;
   gboolean ok = !g_cancellable_set_error_if_cancelled (batch->cancellable, error);
 
-  while (ok && batch->in_flight > (batch->errnum == 0 ? n : 0))
+  while (ok && is_busy (batch, n))
     {
       if (!has_fd && batch->cancellable != NULL)
         has_fd = g_cancellable_make_pollfd (batch->cancellable, &cancel_fd);
@@ -207,6 +162,65 @@ settle (Batch *batch)
   batch->cancellable = NULL;
   while (batch->in_flight > 0 && step (batch, CANCEL_GRACE_MSEC, -1, NULL))
     continue;
+}
+
+/* A connection past its handshake; NULL with @error. */
+static Connection *
+connect_new (MtvNbdDisk *self, GCancellable *cancellable, GError **error)
+{
+  Batch batch = { .disk = self, .cancellable = cancellable, .doing = "open" };
+
+  batch.nbd = nbd_create ();
+  /* Without block sizes asked for, the server does the rounding of odd requests. */
+  if (batch.nbd == NULL || nbd_set_pread_initialize (batch.nbd, false) < 0
+      || nbd_set_request_block_size (batch.nbd, false) < 0
+      || nbd_add_meta_context (batch.nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) < 0
+      || nbd_aio_connect_unix (batch.nbd, self->socket_path) < 0)
+    set_nbd_error (self, "open", error);
+  else if (wait_for (&batch, 0, error))
+    {
+      if (nbd_aio_is_ready (batch.nbd) > 0)
+        return batch.nbd;
+      set_error (self, "open", ENOTCONN, error);
+    }
+  nbd_close (batch.nbd);
+  return NULL;
+}
+
+/* Waits for a connection of the pool; NULL with @error. */
+static Connection *
+take (MtvNbdDisk *self, GCancellable *cancellable, GError **error)
+{
+  g_mutex_lock (&self->lock);
+  while (self->n_idle == 0)
+    g_cond_wait (&self->returned, &self->lock);
+  Connection *nbd = self->idle[--self->n_idle];
+  g_mutex_unlock (&self->lock);
+
+  if (nbd == NULL)
+    nbd = connect_new (self, cancellable, error);
+  if (nbd == NULL) /* the place in the pool is free again */
+    {
+      g_mutex_lock (&self->lock);
+      self->idle[self->n_idle++] = NULL;
+      g_cond_signal (&self->returned);
+      g_mutex_unlock (&self->lock);
+    }
+  return nbd;
+}
+
+/* A connection that is no good any more, or still has requests on it, is closed, which ends
+ * libnbd's hold on their buffers; the next to need one opens another. */
+static void
+give_back (MtvNbdDisk *self, Connection *nbd)
+{
+  if (!nbd_aio_is_ready (nbd) || nbd_aio_in_flight (nbd) != 0)
+    g_clear_pointer (&nbd, nbd_close);
+
+  g_mutex_lock (&self->lock);
+  self->idle[self->n_idle++] = nbd;
+  g_cond_signal (&self->returned);
+  g_mutex_unlock (&self->lock);
 }
 
 typedef gboolean (*Submit) (Batch *batch, guint64 offset, guint8 *buffer, guint64 length);
@@ -265,7 +279,7 @@ transfer (MtvNbdDisk *self, const char *doing, Submit submit, guint64 max, guint
 {
   Batch batch = { .disk = self, .cancellable = cancellable, .doing = doing };
 
-  batch.nbd = take (self, error);
+  batch.nbd = take (self, cancellable, error);
   if (batch.nbd == NULL)
     return FALSE;
   gboolean ok = submit_all (&batch, submit, max, offset, buffer, length, error);
@@ -353,7 +367,7 @@ nbd_disk_extents (MtvReader *reader, guint64 offset, guint64 length, GArray *ext
   if (!self->has_extents)
     return all_data->extents (reader, offset, length, extents, cancellable, error);
 
-  batch.nbd = take (self, error);
+  batch.nbd = take (self, cancellable, error);
   if (batch.nbd == NULL)
     return FALSE;
   while (ok && status.at < status.end)
@@ -427,7 +441,7 @@ mtv_nbd_disk_finalize (GObject *object)
   for (guint i = 0; i < self->n_idle; i++)
     if (self->idle[i] != NULL)
       {
-        nbd_shutdown (self->idle[i], 0); /* tells the server; that it may be gone is no matter */
+        nbd_aio_disconnect (self->idle[i], 0); /* said, not waited for */
         nbd_close (self->idle[i]);
       }
   g_clear_object (&self->owner); /* after the last connection */
@@ -494,7 +508,7 @@ mtv_nbd_disk_new (const char *socket_path, gboolean writable, GObject *owner, co
   self->writable = writable;
   g_set_object (&self->owner, owner);
 
-  Connection *first = connect_new (self, error);
+  Connection *first = connect_new (self, NULL, error);
   if (first == NULL)
     return NULL;
   gboolean ok = learn (self, first, error);

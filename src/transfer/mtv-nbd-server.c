@@ -99,26 +99,36 @@ mtv_nbd_server_init (MtvNbdServer *self)
   g_cond_init (&self->changed);
 }
 
+/* A null backing overrides what the image's header names. A VHD's footer says how large the disk
+ * is; from some producers QEMU would rather believe the geometry, which is rounded down. */
+static const char *
+format_options (const char *format)
+{
+  if (strcmp (format, "qcow2") == 0)
+    return "\"backing\":null,";
+  return strcmp (format, "vpc") == 0 ? "\"force_size_calc\":\"current_size\"," : "";
+}
+
 /* The block graph as QEMU's json: pseudo-protocol takes it: with the driver given for each node
- * nothing is probed, and a null backing overrides what the image's header names. The raw layer cuts
- * out the range; QEMU counts in sectors, so its end is rounded up, which a tar pads anyway. A
- * writable image has the file to itself and must be able to grow. */
+ * nothing is probed. The raw layer cuts out the range; QEMU counts in sectors, so its end is
+ * rounded up, which a tar pads anyway. A writable image has the file to itself and must be able to
+ * grow. */
 static char *
 image_json (guint64 offset, guint64 length, const char *format, gboolean writable)
 {
   g_autofree char *file
       = g_strdup_printf ("{\"driver\":\"file\",\"filename\":\"/proc/self/fd/%d\"}", IMAGE_FD);
-  const char *backing = strcmp (format, "qcow2") == 0 ? "\"backing\":null," : "";
+  const char *options = format_options (format);
   guint64 size = (length + 511) / 512 * 512;
 
   if (writable)
-    return g_strdup_printf ("json:{\"driver\":\"%s\",%s\"file\":%s}", format, backing, file);
+    return g_strdup_printf ("json:{\"driver\":\"%s\",%s\"file\":%s}", format, options, file);
   g_autofree char *range = g_strdup_printf ("{\"driver\":\"raw\",\"offset\":%" G_GUINT64_FORMAT
                                             ",\"size\":%" G_GUINT64_FORMAT ",\"file\":%s}",
                                             offset, size, file);
   return strcmp (format, "raw") == 0
              ? g_strdup_printf ("json:%s", range)
-             : g_strdup_printf ("json:{\"driver\":\"%s\",%s\"file\":%s}", format, backing, range);
+             : g_strdup_printf ("json:{\"driver\":\"%s\",%s\"file\":%s}", format, options, range);
 }
 
 /* LISTEN_PID has to be the child's own, which only the child knows: hence the shell. */

@@ -50,7 +50,7 @@ add_identity (GString *xml, const MtvTarget *target)
   add (xml, "    </mtv:migration>\n  </metadata>\n");
 }
 
-/* libvirt picks the firmware's files by what is asked of them. */
+/* libvirt picks the firmware's files by what is asked of them; it takes no <loader> beside that. */
 static void
 add_os (GString *xml, const MtvLocalHardware *hardware)
 {
@@ -63,14 +63,13 @@ add_os (GString *xml, const MtvLocalHardware *hardware)
          "    <firmware>\n"
          "      <feature enabled='%s' name='enrolled-keys'/>\n"
          "      <feature enabled='%s' name='secure-boot'/>\n"
-         "    </firmware>\n"
-         "    <loader secure='%s'/>\n",
-         secure, secure, secure);
+         "    </firmware>\n",
+         secure, secure);
   add (xml, "  </os>\n");
 }
 
 static void
-add_hardware (GString *xml, const MtvLocalHardware *hardware, gboolean kvm)
+add_hardware (GString *xml, const MtvLocalHardware *hardware)
 {
   add (xml, "  <memory unit='KiB'>%" G_GUINT64_FORMAT "</memory>\n", hardware->memory_mib * 1024);
   add (xml, "  <vcpu>%u</vcpu>\n", hardware->cpus);
@@ -80,10 +79,10 @@ add_hardware (GString *xml, const MtvLocalHardware *hardware, gboolean kvm)
     add (xml, "    <smm state='on'/>\n");
   add (xml, "  </features>\n");
   add (xml,
-       "  <cpu mode='%s'>\n"
+       "  <cpu mode='host-model'>\n"
        "    <topology sockets='%u' cores='%u' threads='%u'/>\n"
        "  </cpu>\n",
-       kvm ? "host-passthrough" : "maximum", hardware->sockets, hardware->cores, hardware->threads);
+       hardware->sockets, hardware->cores, hardware->threads);
   add (xml,
        "  <clock offset='%s'>\n"
        "    <timer name='rtc' tickpolicy='catchup'/>\n"
@@ -188,7 +187,7 @@ mtv_local_domain_to_xml (const MtvTarget *target, const char *folder, gboolean k
   mtv_local_hardware_init (&hardware, target);
   add (xml, "<domain type='%s'>\n", kvm ? "kvm" : "qemu");
   add_identity (xml, target);
-  add_hardware (xml, &hardware, kvm);
+  add_hardware (xml, &hardware);
   add_devices (xml, target, &hardware, folder);
   add (xml, "</domain>\n");
   return g_string_free (g_steal_pointer (&xml), FALSE);

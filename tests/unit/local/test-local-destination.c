@@ -371,6 +371,23 @@ test_symlinks (Fixture *f, gconstpointer data)
 }
 
 static void
+test_symlinks_qcow2 (Fixture *f, gconstpointer data)
+{
+  (void) data;
+  g_autoptr (GError) error = NULL;
+
+  local_fixture_set (&f->target->format, "qcow2");
+  create_volumes (f);
+  g_assert_cmpint (renameat (f->fd, WORK "/disk-0.qcow2", f->fd, "other"), ==, 0);
+  g_assert_cmpint (symlinkat ("../other", f->fd, WORK "/disk-0.qcow2"), ==, 0);
+  g_assert_null (mtv_destination_open_writer (f->destination, f->target, 0, NULL, &error));
+  g_assert_nonnull (strstr (error->message, "'disk-0.qcow2' of 'web'"));
+  g_clear_error (&error);
+  g_assert_null (mtv_destination_open_reader (f->destination, f->target, 0, NULL, &error));
+  g_assert_nonnull (strstr (error->message, "'disk-0.qcow2' of 'web'"));
+}
+
+static void
 test_bad_names (Fixture *f, gconstpointer data)
 {
   (void) data;
@@ -603,6 +620,7 @@ main (int argc, char **argv)
   ADD ("exists", test_exists);
   ADD ("define-without-work", test_define_without_work);
   ADD ("symlinks", test_symlinks);
+  ADD ("symlinks/qcow2", test_symlinks_qcow2);
   ADD ("bad-names", test_bad_names);
   ADD ("remove", test_remove);
   ADD ("disk-full", test_disk_full);

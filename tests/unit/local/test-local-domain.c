@@ -102,7 +102,7 @@ test_compatible (Fixture *f, gconstpointer data)
   assert_xpath (f, "/domain/cpu/topology/@sockets", "2");
   assert_xpath (f, "/domain/cpu/topology/@cores", "2");
   assert_xpath (f, "/domain/cpu/topology/@threads", "2");
-  assert_xpath (f, "/domain/cpu/@mode", "host-passthrough");
+  assert_xpath (f, "/domain/cpu/@mode", "host-model");
   assert_xpath (f, "/domain/os/type/@machine", "q35");
   assert_xpath (f, "count(/domain/os/@firmware | /domain/os/loader | //smm)", "0");
   assert_xpath (f, "/domain/clock/@offset", "utc");
@@ -160,9 +160,8 @@ test_virtio_efi (Fixture *f, gconstpointer data)
   make (f, "/srv/web", FALSE);
   check_schema (f);
   assert_xpath (f, "/domain/@type", "qemu");
-  assert_xpath (f, "/domain/cpu/@mode", "maximum");
   assert_xpath (f, "/domain/os/@firmware", "efi");
-  assert_xpath (f, "/domain/os/loader/@secure", "no");
+  assert_xpath (f, "/domain/os/firmware/feature[@name='secure-boot']/@enabled", "no");
   assert_xpath (f, "/domain/clock/@offset", "localtime");
   assert_xpath (f, "//disk[1]/driver/@type", "qcow2");
   assert_xpath (f, "//disk[1]/target/@dev", "vda");
@@ -171,7 +170,7 @@ test_virtio_efi (Fixture *f, gconstpointer data)
   assert_xpath (f, "//interface[2]/source/@network", "lan & more");
   assert_xpath (f, "//interface[2]/model/@type", "virtio");
   assert_xpath (f, "//interface[2]/link/@state", "down");
-  assert_xpath (f, "count(//smm)", "0");
+  assert_xpath (f, "count(//smm | //loader)", "0");
 }
 
 static void
@@ -187,7 +186,7 @@ test_secure_boot (Fixture *f, gconstpointer data)
   make (f, "/srv/web", TRUE);
   check_schema (f);
   assert_xpath (f, "/domain/features/smm/@state", "on");
-  assert_xpath (f, "/domain/os/loader/@secure", "yes");
+  assert_xpath (f, "/domain/os/firmware/feature[@name='enrolled-keys']/@enabled", "yes");
   assert_xpath (f, "/domain/os/firmware/feature[@name='secure-boot']/@enabled", "yes");
   assert_xpath (f, "//tpm/@model", "tpm-crb");
   assert_xpath (f, "//tpm/backend/@version", "2.0");

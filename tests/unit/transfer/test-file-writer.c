@@ -3,11 +3,13 @@
 #include "base/mtv-io.h"
 #include "transfer-fixture.h"
 #include "transfer/mtv-aligned.h"
+#include "transfer/mtv-direct-reader.h"
 #include "transfer/mtv-file-writer.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define SIZE (9 * MIB + 513)
@@ -18,7 +20,7 @@ typedef struct
   int dirfd;  /* (owned) */
 } Folder;
 
-/* @where: the build directory, whose file system has O_DIRECT, or /dev/shm, which has not. */
+/* @where: the build directory, or /dev/shm, which before Linux 6.6 has no O_DIRECT. */
 static void
 folder_init (Folder *f, gconstpointer where)
 {
@@ -119,6 +121,10 @@ test_odd_ranges (gconstpointer where)
 
   g_autoptr (MtvReader) back = mtv_file_writer_open_reader (f.dirfd, "a.img", "'a'", &error);
   g_assert_cmpuint (mtv_reader_get_size (back), ==, SIZE);
+  /* And what stands in where the file system has no O_DIRECT. */
+  g_autoptr (MtvReader) cached = mtv_direct_reader_new (
+      openat (f.dirfd, "a.img", O_RDONLY | O_CLOEXEC), -1, SIZE, "'a'", &error);
+  g_assert_no_error (error);
   for (guint i = 0; i < 60; i++)
     {
       gsize unit = i % 2 ? 4096 : 1;
@@ -130,6 +136,9 @@ test_odd_ranges (gconstpointer where)
       if (i == 0)
         offset = SIZE - (length = 513);
       g_assert_true (mtv_reader_read (back, offset, memory, length, NULL, &error));
+      g_assert_true (memcmp (memory, expected + offset, length) == 0);
+      memset (memory, 0xee, length);
+      g_assert_true (mtv_reader_read (cached, offset, memory, length, NULL, &error));
       g_assert_true (memcmp (memory, expected + offset, length) == 0);
     }
   folder_clear (&f);
@@ -223,15 +232,71 @@ test_no_links (void)
   folder_clear (&f);
 }
 
+/* What test_full_disk() runs on a full file system; the answer is its exit code. */
+static int
+fill (const char *path)
+{
+  g_autoptr (FakeMemoryDisk) source = fake_memory_disk_new (SIZE);
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (SIZE);
+  g_autoptr (GError) error = NULL;
+  int dirfd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  memset (fake_memory_disk_get_data (source), 'x', SIZE);
+  g_autoptr (MtvFileWriter) writer
+      = mtv_file_writer_new (dirfd, "a.img", SIZE, "disk 'a'", NULL, &error);
+  g_autoptr (MtvCopier) copier
+      = mtv_copier_new (MTV_READER (source), MTV_WRITER (writer), map, TRUE);
+  gboolean ok = copy_to_end (copier, NULL, &error);
+  return !ok && g_error_matches (error, MTV_ERROR, MTV_ERROR_NO_SPACE)
+                 && strstr (error->message, "disk 'a'") != NULL
+                 && mtv_block_map_get_n_done (map) < mtv_block_map_get_n_blocks (map)
+             ? 0
+             : 1;
+}
+
+static const char *self_path;
+
+static void
+test_full_disk (void)
+{
+  const char *mount[]
+      = { "unshare",
+          "-rm",
+          "sh",
+          "-c",
+          "mount -t tmpfs -o size=5m tmpfs \"$1\" || exit 77; exec \"$0\" --fill \"$1\"",
+          self_path,
+          NULL,
+          NULL };
+  Folder f;
+  g_autoptr (GError) error = NULL;
+  int status;
+
+  folder_init (&f, ".");
+  mount[6] = f.path;
+  if (!g_spawn_sync (NULL, (char **) mount, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL,
+                     &status, &error)
+      || (WIFEXITED (status) && WEXITSTATUS (status) == 77))
+    g_test_skip ("no user namespace to mount a small file system in");
+  else
+    g_assert_cmpint (status, ==, 0);
+  folder_clear (&f);
+}
+
 int
 main (int argc, char **argv)
 {
+  if (argc == 3 && g_str_equal (argv[1], "--fill"))
+    return fill (argv[2]);
+
+  self_path = argv[0];
   g_test_init (&argc, &argv, NULL);
   g_test_add_data_func ("/file-writer/copy/disk", ".", test_copy);
   g_test_add_data_func ("/file-writer/copy/shm", "/dev/shm", test_copy);
   g_test_add_data_func ("/file-writer/odd-ranges/disk", ".", test_odd_ranges);
   g_test_add_data_func ("/file-writer/odd-ranges/shm", "/dev/shm", test_odd_ranges);
   g_test_add_func ("/file-writer/huge", test_huge);
+  g_test_add_func ("/file-writer/full-disk", test_full_disk);
   g_test_add_func ("/file-writer/open-again", test_open_again);
   g_test_add_func ("/file-writer/no-links", test_no_links);
   return g_test_run ();

@@ -265,6 +265,16 @@ test_cancel_against_a_stopped_server (void)
   g_assert_error (read.error, MTV_ERROR, MTV_ERROR_CANCELLED);
   g_clear_error (&read.error);
 
+  /* A new connection does not wait for ever either. */
+  g_cancellable_reset (cancellable);
+  thread = g_thread_new ("read", read_thread, &read);
+  wait_until_it_waits (&read);
+  g_cancellable_cancel (cancellable);
+  g_thread_join (thread);
+  read.error = mtv_error_normalize (read.error);
+  g_assert_error (read.error, MTV_ERROR, MTV_ERROR_CANCELLED);
+  g_clear_error (&read.error);
+
   /* The connection was given up, but not the disk. */
   g_assert_cmpint (kill (child, SIGCONT), ==, 0);
   g_assert_true (mtv_reader_read (MTV_READER (disk), 0, buffer, 4096, NULL, &error));
