@@ -3,6 +3,7 @@
 
 MTVD, MTVCTL and CRASH_AT in the environment say where the programs are.
 """
+import atexit
 import hashlib
 import json
 import os
@@ -90,6 +91,7 @@ class World:
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix='mtv-e2e-')
         self.daemon = self.log = None
+        atexit.register(self.close)
         with open(self.path('bus.conf'), 'w', encoding='utf-8') as f:
             f.write(BUS_CONFIG.format(self.folder))
         self.env = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'HOME': self.folder,
@@ -104,6 +106,7 @@ class World:
         return os.path.join(self.folder, *parts)
 
     def close(self):
+        atexit.unregister(self.close)
         if self.daemon:
             gone(self.daemon)
         self.stop_bus()
@@ -114,7 +117,8 @@ class World:
     def start_bus(self):
         self.bus = subprocess.Popen(['dbus-daemon', f'--config-file={self.path("bus.conf")}',
                                      '--nofork', '--print-address'],
-                                    env=self.env, stdout=subprocess.PIPE)
+                                    env=self.env, stdout=subprocess.PIPE,
+                                    stderr=subprocess.DEVNULL)
         self.bus.stdout.readline()
         self.connection = self.connect()
         # Anything that happens wakes who waits.
