@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A world for one mtvd --session: a bus of its own, XDG folders of its own, a client.
 
-MTVD, MTVCTL and CRASH_AT in the environment say where the programs are.
+MTVD, MTVCTL and MTV_MEDDLE in the environment say where the programs are.
 """
 import atexit
 import hashlib
@@ -146,8 +146,10 @@ class World:
     # The daemon.
 
     def spawn(self, **env):
-        """Does not wait for it."""
+        """Does not wait for it. env: what meddle.c takes."""
         self.log = self.path('mtvd.log')
+        if env:
+            env['LD_PRELOAD'] = os.environ['MTV_MEDDLE']
         with open(self.log, 'ab') as log:
             return subprocess.Popen([os.environ['MTVD'], '--session'], env=self.env | env,
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log)
