@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "provider/mtv-provider.h"
 
+#include "base/mtv-error.h"
+
 G_DEFINE_INTERFACE (MtvProvider, mtv_provider, G_TYPE_OBJECT)
 
 static void
@@ -46,4 +48,11 @@ mtv_provider_get_fd (MtvProvider *self)
   g_return_val_if_fail (MTV_IS_PROVIDER (self), -1);
 
   return MTV_PROVIDER_GET_IFACE (self)->get_fd (self);
+}
+
+gboolean
+mtv_provider_error_is_transient (const GError *error)
+{
+  return g_error_matches (error, MTV_ERROR, MTV_ERROR_NO_SPACE)
+         || g_error_matches (error, MTV_ERROR, MTV_ERROR_UNREACHABLE);
 }

@@ -35,6 +35,10 @@ void mtv_provider_add_concerns (MtvProvider *self, GPtrArray *concerns);
  * (transfer none) */
 int mtv_provider_get_fd (MtvProvider *self);
 
+/* May the same call succeed later, with nothing changed here? Then a job waits and goes on by
+ * itself: the destination is full, the other side is down. */
+gboolean mtv_provider_error_is_transient (const GError *error);
+
 /* What main.c hands to the engine: the kinds of providers there are. */
 typedef struct
 {

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "dbus/mtv-dbus-manager.h"
+
+#include "base/mtv-error.h"
+#include "dbus/mtv-binding.h"
+#include "dbus/mtv-options.h"
+#include "dbus/mtv-path.h"
+#include "dbus/mtv-plan-request.h"
+#include "dbus/mtv-reply.h"
+#include "mtv-dbus-generated.h"
+
+#include <gio/gunixfdlist.h>
+#include <glib/gstdio.h>
+
+static void
+sync_manager (gpointer skeleton)
+{
+  MtvEngine *engine = mtv_binding_get_entry (skeleton);
+  guint running, queued, suspended;
+
+  mtv_engine_get_counts (engine, &running, &queued, &suspended);
+  g_object_set (skeleton, "running", running, "queued", queued, "suspended", suspended, "defaults",
+                mtv_engine_get_defaults (engine), NULL);
+}
+
+static void
+add_provider_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GDBusMethodInvocation *invocation = user_data;
+  GError *error = NULL;
+  g_autoptr (MtvProviderEntry) entry
+      = mtv_engine_add_provider_finish (MTV_ENGINE (source), result, &error);
+
+  if (entry == NULL)
+    mtv_reply_error (invocation, error);
+  else
+    mtv_reply_path (invocation, "provider", mtv_provider_entry_get_config (entry)->id);
+}
+
+static gboolean
+handle_add_provider (MtvDBusManager *manager, GDBusMethodInvocation *invocation, const char *name,
+                     const char *type, const char *url, GVariant *options, MtvEngine *engine)
+{
+  (void) manager;
+  if (mtv_options_accept (invocation, options, NULL))
+    mtv_engine_add_provider_async (engine, name, type, url, -1, add_provider_cb, invocation);
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+/* -1: no such descriptor came with the call. */
+static int
+take_fd (GUnixFDList *fds, GVariant *handle, GError **error)
+{
+  gint32 number = g_variant_get_handle (handle);
+
+  if (fds != NULL && number >= 0 && number < g_unix_fd_list_get_length (fds))
+    return g_unix_fd_list_get (fds, number, error);
+
+  g_set_error_literal (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT,
+                       "The argument 'file' came without a file");
+  return -1;
+}
+
+static gboolean
+handle_add_provider_file (MtvDBusManager *manager, GDBusMethodInvocation *invocation,
+                          GUnixFDList *fds, const char *name, const char *type, GVariant *file,
+                          GVariant *options, MtvEngine *engine)
+{
+  GError *error = NULL;
+  int fd;
+
+  (void) manager;
+  if (!mtv_options_accept (invocation, options, NULL))
+    return G_DBUS_METHOD_INVOCATION_HANDLED;
+
+  fd = take_fd (fds, file, &error);
+  if (fd < 0)
+    mtv_reply_error (invocation, error);
+  else
+    {
+      mtv_engine_add_provider_async (engine, name, type, NULL, fd, add_provider_cb, invocation);
+      g_close (fd, NULL); /* the engine has its own */
+    }
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static void
+remove_provider_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GError *error = NULL;
+
+  mtv_engine_remove_provider_finish (MTV_ENGINE (source), result, &error);
+  mtv_reply (user_data, error);
+}
+
+static gboolean
+handle_remove_provider (MtvDBusManager *manager, GDBusMethodInvocation *invocation,
+                        const char *path, GVariant *options, MtvEngine *engine)
+{
+  GError *error = NULL;
+  MtvProviderEntry *entry;
+
+  (void) manager;
+  if (!mtv_options_accept (invocation, options, NULL))
+    return G_DBUS_METHOD_INVOCATION_HANDLED;
+
+  entry = mtv_path_find_provider (engine, path, &error);
+  if (entry == NULL)
+    mtv_reply_error (invocation, error);
+  else
+    mtv_engine_remove_provider_async (engine, entry, remove_provider_cb, invocation);
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static void
+create_plan_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GDBusMethodInvocation *invocation = user_data;
+  GError *error = NULL;
+  g_autoptr (MtvPlanEntry) entry
+      = mtv_engine_create_plan_finish (MTV_ENGINE (source), result, &error);
+
+  if (entry == NULL)
+    mtv_reply_error (invocation, error);
+  else
+    mtv_reply_path (invocation, "plan", mtv_plan_entry_get_plan (entry)->id);
+}
+
+static gboolean
+set_provider (char **id, MtvEngine *engine, const char *path, GError **error)
+{
+  MtvProviderEntry *entry = mtv_path_find_provider (engine, path, error);
+
+  if (entry != NULL)
+    *id = g_strdup (mtv_provider_entry_get_config (entry)->id);
+  return entry != NULL;
+}
+
+static gboolean
+handle_create_plan (MtvDBusManager *manager, GDBusMethodInvocation *invocation, const char *name,
+                    const char *source, const char *destination, const char *const *vms,
+                    GVariant *options, MtvEngine *engine)
+{
+  GError *error = NULL;
+  g_autoptr (MtvPlan) plan = mtv_plan_request_parse (name, vms, options, &error);
+
+  (void) manager;
+  if (plan == NULL || !set_provider (&plan->source, engine, source, &error)
+      || !set_provider (&plan->destination, engine, destination, &error))
+    mtv_reply_error (invocation, error);
+  else
+    mtv_engine_create_plan_async (engine, g_steal_pointer (&plan), create_plan_cb, invocation);
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static void
+remove_plan_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GError *error = NULL;
+
+  mtv_engine_remove_plan_finish (MTV_ENGINE (source), result, &error);
+  mtv_reply (user_data, error);
+}
+
+static gboolean
+handle_remove_plan (MtvDBusManager *manager, GDBusMethodInvocation *invocation, const char *path,
+                    GVariant *options, MtvEngine *engine)
+{
+  GError *error = NULL;
+  MtvPlanEntry *entry;
+
+  (void) manager;
+  if (!mtv_options_accept (invocation, options, NULL))
+    return G_DBUS_METHOD_INVOCATION_HANDLED;
+
+  entry = mtv_path_find_plan (engine, path, &error);
+  if (entry == NULL)
+    mtv_reply_error (invocation, error);
+  else
+    mtv_engine_remove_plan_async (engine, entry, remove_plan_cb, invocation);
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static void
+set_defaults_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GError *error = NULL;
+
+  mtv_engine_set_defaults_finish (MTV_ENGINE (source), result, &error);
+  mtv_reply (user_data, error);
+}
+
+static gboolean
+handle_set_defaults (MtvDBusManager *manager, GDBusMethodInvocation *invocation, GVariant *defaults,
+                     GVariant *options, MtvEngine *engine)
+{
+  (void) manager;
+  if (mtv_options_accept (invocation, options, NULL))
+    mtv_engine_set_defaults_async (engine, defaults, set_defaults_cb, invocation);
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static const MtvHandler handlers[] = {
+  { "handle-add-provider", G_CALLBACK (handle_add_provider) },
+  { "handle-add-provider-file", G_CALLBACK (handle_add_provider_file) },
+  { "handle-remove-provider", G_CALLBACK (handle_remove_provider) },
+  { "handle-create-plan", G_CALLBACK (handle_create_plan) },
+  { "handle-remove-plan", G_CALLBACK (handle_remove_plan) },
+  { "handle-set-defaults", G_CALLBACK (handle_set_defaults) },
+  { NULL, NULL },
+};
+
+GDBusInterfaceSkeleton *
+mtv_dbus_manager_new (MtvEngine *engine, const char *version)
+{
+  MtvDBusManager *skeleton = mtv_dbus_manager_skeleton_new ();
+
+  mtv_dbus_manager_set_version (skeleton, version);
+  mtv_dbus_manager_set_provider_types (skeleton, mtv_engine_get_types (engine));
+  mtv_binding_new (skeleton, engine, engine, handlers, sync_manager);
+  return G_DBUS_INTERFACE_SKELETON (skeleton);
+}

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/mtv-disk-set.h"
+
+#include "base/mtv-error.h"
+#include "base/mtv-work.h"
+#include "store/mtv-store-progress.h"
+#include "transfer/mtv-copier.h"
+#include "transfer/mtv-verifier.h"
+
+/* Data that may be copied again after a crash, at most: a flush costs little next to this. */
+#define CHECKPOINT_BYTES (256 * 1024 * 1024)
+
+typedef struct
+{
+  MtvDiskSet *set; /* (unowned) */
+  guint index;
+  MtvDiskState state;
+  guint pending;         /* threads that have not come back */
+  MtvReader *reader;     /* (owned) (nullable) */
+  MtvWriter *writer;     /* (owned) (nullable) */
+  MtvCopier *copier;     /* (owned) (nullable) */
+  MtvVerifier *verifier; /* (owned) (nullable) */
+} Disk;
+
+struct _MtvDiskSet
+{
+  GObject parent;
+
+  MtvTarget *target;           /* (unowned) */
+  MtvSource *source;           /* (owned) (nullable) */
+  MtvDestination *destination; /* (owned) */
+  MtvStore *store;             /* (owned) */
+  guint parallel;
+  Disk *disks; /* (owned) as many as the target has */
+
+  GTask *task;               /* (owned) (nullable) the call under way */
+  GCancellable *cancellable; /* (owned) (nullable) stops all threads of it */
+  gulong cancelled_id;
+  GError *error; /* (owned) (nullable) the first */
+  gboolean fresh;
+  gboolean verifying;
+  gboolean full;
+};
+
+G_DEFINE_FINAL_TYPE (MtvDiskSet, mtv_disk_set, G_TYPE_OBJECT)
+
+static void start_more (MtvDiskSet *self);
+
+static void
+disk_clear (Disk *disk)
+{
+  g_clear_object (&disk->copier);
+  g_clear_object (&disk->verifier);
+  g_clear_object (&disk->reader);
+  g_clear_object (&disk->writer);
+}
+
+static void
+mtv_disk_set_finalize (GObject *object)
+{
+  MtvDiskSet *self = MTV_DISK_SET (object);
+
+  g_assert (self->task == NULL);
+  for (guint i = 0; i < self->target->disks->len; i++)
+    disk_clear (&self->disks[i]);
+  g_free (self->disks);
+  g_clear_error (&self->error);
+  g_clear_object (&self->source);
+  g_clear_object (&self->destination);
+  g_clear_object (&self->store);
+
+  G_OBJECT_CLASS (mtv_disk_set_parent_class)->finalize (object);
+}
+
+static void
+mtv_disk_set_class_init (MtvDiskSetClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = mtv_disk_set_finalize;
+}
+
+static void
+mtv_disk_set_init (MtvDiskSet *self)
+{
+  (void) self;
+}
+
+MtvDiskSet *
+mtv_disk_set_new (MtvTarget *target, MtvSource *source, MtvDestination *destination,
+                  MtvStore *store, guint parallel)
+{
+  g_return_val_if_fail (MTV_IS_DESTINATION (destination), NULL);
+
+  MtvDiskSet *self = g_object_new (MTV_TYPE_DISK_SET, NULL);
+
+  self->target = target;
+  g_set_object (&self->source, source);
+  self->destination = g_object_ref (destination);
+  self->store = g_object_ref (store);
+  self->parallel = parallel;
+  self->disks = g_new0 (Disk, target->disks->len);
+  for (guint i = 0; i < target->disks->len; i++)
+    self->disks[i] = (Disk){ .set = self, .index = i };
+  return self;
+}
+
+static MtvTargetDisk *
+target_disk (Disk *disk)
+{
+  return g_ptr_array_index (disk->set->target->disks, disk->index);
+}
+
+static void
+finish_if_idle (MtvDiskSet *self)
+{
+  for (guint i = 0; i < self->target->disks->len; i++)
+    if (self->disks[i].state != MTV_DISK_DONE
+        && (self->error == NULL || self->disks[i].pending > 0))
+      return;
+
+  g_autoptr (GTask) task = g_steal_pointer (&self->task);
+
+  g_cancellable_disconnect (g_task_get_cancellable (task), self->cancelled_id);
+  g_clear_object (&self->cancellable);
+  for (guint i = 0; i < self->target->disks->len; i++)
+    {
+      g_clear_object (&self->disks[i].reader);
+      g_clear_object (&self->disks[i].writer);
+    }
+  if (self->error != NULL)
+    g_task_return_error (task, g_steal_pointer (&self->error));
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+/* One of @disk's threads came back, with @error or (transfer full) without. */
+static void
+thread_ended (Disk *disk, GError *error)
+{
+  MtvDiskSet *self = disk->set;
+
+  disk->pending--;
+  if (error != NULL && self->error == NULL)
+    {
+      self->error = error;
+      g_cancellable_cancel (self->cancellable);
+    }
+  else
+    g_clear_error (&error);
+
+  if (disk->pending == 0 && self->error == NULL)
+    {
+      disk->state = MTV_DISK_DONE;
+      g_clear_object (&disk->reader);
+      g_clear_object (&disk->writer);
+    }
+  if (self->error == NULL)
+    start_more (self);
+  finish_if_idle (self);
+}
+
+gboolean
+mtv_disk_set_load_map (MtvStore *store, MtvTarget *target, guint index, GError **error)
+{
+  MtvTargetDisk *disk = g_ptr_array_index (target->disks, index);
+
+  if (disk->map == NULL || mtv_block_map_get_n_done (disk->map) > 0)
+    return TRUE; /* this process has it */
+
+  g_autoptr (GPtrArray) pieces
+      = mtv_store_progress_load (store, target->run_id, target->number, index, error);
+  if (pieces == NULL)
+    return FALSE;
+  for (guint i = 0; i < pieces->len; i++)
+    if (!mtv_block_map_unpack (disk->map, g_ptr_array_index (pieces, i), error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+save_checkpoint (GBytes *blocks, gpointer user_data, GError **error)
+{
+  Disk *disk = user_data;
+  MtvStoreBatch *batch = mtv_store_batch_new ();
+
+  mtv_store_progress_add (batch, disk->set->target->run_id, disk->set->target->number, disk->index,
+                          blocks);
+  return mtv_store_commit (disk->set->store, batch, error);
+}
+
+static gboolean
+open_ends (gpointer data, GCancellable *cancellable, GError **error)
+{
+  Disk *disk = data;
+  MtvDiskSet *self = disk->set;
+
+  if (!mtv_disk_set_load_map (self->store, self->target, disk->index, error))
+    return FALSE;
+  if (self->verifying)
+    {
+      disk->reader = mtv_destination_open_reader (self->destination, self->target, disk->index,
+                                                  cancellable, error);
+      return disk->reader != NULL;
+    }
+
+  disk->reader = mtv_source_open_disk (self->source, self->target->vm, target_disk (disk)->source,
+                                       cancellable, error);
+  if (disk->reader == NULL)
+    return FALSE;
+  if (mtv_reader_get_size (disk->reader) != target_disk (disk)->size)
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_SOURCE_CHANGED,
+                   "Disk '%s' of '%s' has another size than when the migration began",
+                   target_disk (disk)->source->name, self->target->vm->name);
+      return FALSE;
+    }
+  disk->writer = mtv_destination_open_writer (self->destination, self->target, disk->index,
+                                              cancellable, error);
+  return disk->writer != NULL;
+}
+
+static gboolean
+check_source (gpointer data, GCancellable *cancellable, GError **error)
+{
+  Disk *disk = data;
+
+  return mtv_source_check_disk (disk->set->source, disk->set->target->vm,
+                                target_disk (disk)->source, cancellable, error);
+}
+
+static void
+checked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+
+  (void) source;
+  mtv_work_finish (result, &error);
+  thread_ended (user_data, g_steal_pointer (&error));
+}
+
+static void
+copied_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+
+  mtv_copier_copy_finish (MTV_COPIER (source), result, &error);
+  thread_ended (user_data, g_steal_pointer (&error));
+}
+
+static void
+verified_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+
+  mtv_verifier_verify_finish (MTV_VERIFIER (source), result, &error);
+  thread_ended (user_data, g_steal_pointer (&error));
+}
+
+static void
+start_verifying (Disk *disk)
+{
+  disk->verifier = mtv_verifier_new (disk->reader, target_disk (disk)->map, disk->set->full);
+  disk->pending++;
+  mtv_verifier_verify_async (disk->verifier, disk->set->cancellable, verified_cb, disk);
+}
+
+static void
+start_copying (Disk *disk)
+{
+  MtvDiskSet *self = disk->set;
+
+  disk->copier = mtv_copier_new (disk->reader, disk->writer, target_disk (disk)->map, self->fresh);
+  mtv_copier_set_checkpoint (disk->copier, CHECKPOINT_BYTES, save_checkpoint, disk, NULL);
+  disk->pending++;
+  mtv_copier_copy_async (disk->copier, self->cancellable, copied_cb, disk);
+  if (mtv_source_get_caps (self->source) & MTV_SOURCE_CAN_CHECK_DISKS)
+    {
+      disk->pending++;
+      mtv_work_async ("mtv-check", check_source, disk, NULL, self, self->cancellable, checked_cb,
+                      disk);
+    }
+}
+
+static void
+opened_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Disk *disk = user_data;
+  g_autoptr (GError) error = NULL;
+
+  (void) source;
+  if (mtv_work_finish (result, &error) && disk->set->error == NULL)
+    {
+      if (disk->set->verifying)
+        start_verifying (disk);
+      else
+        start_copying (disk);
+    }
+  thread_ended (disk, g_steal_pointer (&error));
+}
+
+static void
+start_more (MtvDiskSet *self)
+{
+  guint active = 0;
+
+  for (guint i = 0; i < self->target->disks->len; i++)
+    active += self->disks[i].state == MTV_DISK_ACTIVE;
+  for (guint i = 0; i < self->target->disks->len && active < self->parallel; i++)
+    {
+      Disk *disk = &self->disks[i];
+
+      if (disk->state != MTV_DISK_PENDING)
+        continue;
+      disk->state = MTV_DISK_ACTIVE;
+      disk->pending++;
+      active++;
+      mtv_work_async ("mtv-open", open_ends, disk, NULL, self, self->cancellable, opened_cb, disk);
+    }
+}
+
+static void
+forward_cancel (GCancellable *outer, gpointer user_data)
+{
+  (void) outer;
+  g_cancellable_cancel (user_data);
+}
+
+static void
+start (MtvDiskSet *self, GCancellable *cancellable, GAsyncReadyCallback callback,
+       gpointer user_data)
+{
+  g_return_if_fail (self->task == NULL);
+
+  self->task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (self->task, start);
+  g_task_set_check_cancellable (self->task, FALSE);
+  self->cancellable = g_cancellable_new ();
+  self->cancelled_id = g_cancellable_connect (cancellable, G_CALLBACK (forward_cancel),
+                                              g_object_ref (self->cancellable), g_object_unref);
+  for (guint i = 0; i < self->target->disks->len; i++)
+    {
+      disk_clear (&self->disks[i]);
+      self->disks[i].state = MTV_DISK_PENDING;
+    }
+  start_more (self);
+  if (self->target->disks->len == 0)
+    finish_if_idle (self);
+}
+
+void
+mtv_disk_set_copy_async (MtvDiskSet *self, gboolean fresh, GCancellable *cancellable,
+                         GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (MTV_IS_DISK_SET (self));
+  g_return_if_fail (MTV_IS_SOURCE (self->source));
+
+  self->fresh = fresh;
+  self->verifying = FALSE;
+  start (self, cancellable, callback, user_data);
+}
+
+void
+mtv_disk_set_verify_async (MtvDiskSet *self, gboolean full, GCancellable *cancellable,
+                           GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (MTV_IS_DISK_SET (self));
+
+  self->full = full;
+  self->verifying = TRUE;
+  start (self, cancellable, callback, user_data);
+}
+
+gboolean
+mtv_disk_set_finish (MtvDiskSet *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+static void
+add_progress (Disk *disk, guint64 *done, guint64 *total)
+{
+  MtvTargetDisk *target = target_disk (disk);
+
+  if (disk->copier != NULL)
+    {
+      *done += mtv_copier_get_bytes_done (disk->copier);
+      *total += mtv_copier_get_bytes_total (disk->copier);
+    }
+  else if (disk->verifier != NULL)
+    {
+      *done += mtv_verifier_get_bytes_done (disk->verifier);
+      *total += mtv_verifier_get_bytes_total (disk->verifier);
+    }
+  else if (!disk->set->verifying) /* its turn has not come: what the inventory tells */
+    *total += target->source->allocated;
+  else if (target->map != NULL)
+    *total += mtv_block_map_get_n_data (target->map) * mtv_block_map_get_block_size (target->map);
+}
+
+void
+mtv_disk_set_get_progress (MtvDiskSet *self, gint index, guint64 *done, guint64 *total)
+{
+  g_return_if_fail (MTV_IS_DISK_SET (self));
+
+  *done = *total = 0;
+  for (guint i = 0; i < self->target->disks->len; i++)
+    if (index < 0 || (guint) index == i)
+      add_progress (&self->disks[i], done, total);
+}
+
+MtvDiskState
+mtv_disk_set_get_state (MtvDiskSet *self, guint index)
+{
+  g_return_val_if_fail (MTV_IS_DISK_SET (self) && index < self->target->disks->len,
+                        MTV_DISK_PENDING);
+
+  return self->disks[index].state;
+}

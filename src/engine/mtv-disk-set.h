@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "provider/mtv-destination.h"
+#include "provider/mtv-source.h"
+#include "store/mtv-store.h"
+
+G_BEGIN_DECLS
+
+/* The copies (or the reading back) of one VM's disks: some at a time, their progress, and the first
+ * error, which stops the others. Main thread, but for what its threads do. */
+#define MTV_TYPE_DISK_SET (mtv_disk_set_get_type ())
+G_DECLARE_FINAL_TYPE (MtvDiskSet, mtv_disk_set, MTV, DISK_SET, GObject)
+
+/* @target: not changed and not freed while a call is under way. */
+MtvDiskSet *mtv_disk_set_new (MtvTarget *target, MtvSource *source, MtvDestination *destination,
+                              MtvStore *store, guint parallel);
+
+/* Copies what the maps of the target (and what the store knows of them) call pending. @fresh: the
+ * volumes were never written to. The source's own checksums are compared at the same time. */
+void mtv_disk_set_copy_async (MtvDiskSet *self, gboolean fresh, GCancellable *cancellable,
+                              GAsyncReadyCallback callback, gpointer user_data);
+/* Reads all disks back; @full: their holes as well. */
+void mtv_disk_set_verify_async (MtvDiskSet *self, gboolean full, GCancellable *cancellable,
+                                GAsyncReadyCallback callback, gpointer user_data);
+gboolean mtv_disk_set_finish (MtvDiskSet *self, GAsyncResult *result, GError **error);
+
+typedef enum
+{
+  MTV_DISK_PENDING,
+  MTV_DISK_ACTIVE,
+  MTV_DISK_DONE,
+} MtvDiskState;
+
+/* Of disk @index, or the sum of all for -1. */
+void mtv_disk_set_get_progress (MtvDiskSet *self, gint index, guint64 *done, guint64 *total);
+MtvDiskState mtv_disk_set_get_state (MtvDiskSet *self, guint index);
+
+/* Fills the map of a target's disk with what the store knows of it. Worker threads. */
+gboolean mtv_disk_set_load_map (MtvStore *store, MtvTarget *target, guint disk, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/mtv-error.h"
+#include "engine/mtv-engine-private.h"
+#include "engine/mtv-job-private.h"
+#include "engine/mtv-plan-entry-private.h"
+#include "store/mtv-store-objects.h"
+
+G_DEFINE_FINAL_TYPE (MtvEngine, mtv_engine, G_TYPE_OBJECT)
+
+enum
+{
+  SIGNAL_ADDED,
+  SIGNAL_REMOVED,
+  SIGNAL_CHANGED,
+  SIGNAL_KEEP_FD,
+  SIGNAL_DROP_FD,
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS];
+
+static void
+mtv_engine_dispose (GObject *object)
+{
+  MtvEngine *self = MTV_ENGINE (object);
+
+  self->context.stopping = TRUE;
+  g_clear_pointer (&self->plans, g_ptr_array_unref);
+  g_clear_pointer (&self->context.migrations, g_ptr_array_unref);
+  g_clear_pointer (&self->context.providers, g_hash_table_unref);
+  g_clear_pointer (&self->providers, g_ptr_array_unref);
+  g_clear_object (&self->context.scheduler);
+  g_clear_object (&self->context.clock);
+  g_clear_object (&self->context.store);
+
+  G_OBJECT_CLASS (mtv_engine_parent_class)->dispose (object);
+}
+
+static void
+mtv_engine_finalize (GObject *object)
+{
+  MtvEngine *self = MTV_ENGINE (object);
+
+  g_hash_table_unref (self->reserved);
+  g_free (self->image_directory);
+
+  G_OBJECT_CLASS (mtv_engine_parent_class)->finalize (object);
+}
+
+static void
+mtv_engine_class_init (MtvEngineClass *klass)
+{
+  GType type = MTV_TYPE_ENGINE;
+
+  G_OBJECT_CLASS (klass)->dispose = mtv_engine_dispose;
+  G_OBJECT_CLASS (klass)->finalize = mtv_engine_finalize;
+
+  signals[SIGNAL_ADDED] = g_signal_new ("added", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                        G_TYPE_NONE, 1, G_TYPE_OBJECT);
+  signals[SIGNAL_REMOVED] = g_signal_new ("removed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                          G_TYPE_NONE, 1, G_TYPE_OBJECT);
+  signals[SIGNAL_CHANGED]
+      = g_signal_new ("changed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  signals[SIGNAL_KEEP_FD] = g_signal_new ("keep-fd", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                          G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_INT);
+  signals[SIGNAL_DROP_FD] = g_signal_new ("drop-fd", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                          G_TYPE_NONE, 1, G_TYPE_STRING);
+}
+
+static void
+mtv_engine_init (MtvEngine *self)
+{
+  mtv_settings_init (&self->context.settings);
+  self->context.providers = g_hash_table_new (g_str_hash, g_str_equal);
+  self->context.migrations = g_ptr_array_new_with_free_func (g_object_unref);
+  self->providers = g_ptr_array_new_with_free_func (g_object_unref);
+  self->plans = g_ptr_array_new_with_free_func (g_object_unref);
+  self->reserved = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+}
+
+MtvEngine *
+mtv_engine_new (MtvStore *store, MtvClock *clock, const MtvProviderType *const *types,
+                const char *image_directory)
+{
+  g_return_val_if_fail (MTV_IS_STORE (store), NULL);
+  g_return_val_if_fail (MTV_IS_CLOCK (clock), NULL);
+
+  MtvEngine *self = g_object_new (MTV_TYPE_ENGINE, NULL);
+
+  self->context.store = g_object_ref (store);
+  self->context.clock = g_object_ref (clock);
+  self->context.scheduler = mtv_scheduler_new (self->context.settings.max_vms_in_flight);
+  self->types = types;
+  self->image_directory = g_strdup (image_directory);
+  return self;
+}
+
+void
+mtv_engine_emit_added (MtvEngine *self, gpointer object)
+{
+  g_signal_emit (self, signals[SIGNAL_ADDED], 0, object);
+}
+
+void
+mtv_engine_emit_removed (MtvEngine *self, gpointer object)
+{
+  g_signal_emit (self, signals[SIGNAL_REMOVED], 0, object);
+}
+
+void
+mtv_engine_emit_changed (MtvEngine *self)
+{
+  g_signal_emit (self, signals[SIGNAL_CHANGED], 0);
+}
+
+char *
+mtv_engine_make_id (void)
+{
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+  char id[9] = { 0 };
+
+  for (guint i = 0; i < sizeof id - 1; i++)
+    id[i] = letters[g_random_int_range (0, sizeof letters - 1)];
+  return g_strdup (id);
+}
+
+typedef struct
+{
+  GHashTable *reserved; /* (owned) */
+  char *key;            /* (owned) */
+} Reservation;
+
+static void
+reservation_free (gpointer data)
+{
+  Reservation *reservation = data;
+
+  g_hash_table_remove (reservation->reserved, reservation->key);
+  g_hash_table_unref (reservation->reserved);
+  g_free (reservation->key);
+  g_free (reservation);
+}
+
+gboolean
+mtv_engine_reserve (MtvEngine *self, GTask *task, const char *kind, const char *what,
+                    GError **error)
+{
+  g_autofree char *key = g_strdup_printf ("%s %s", kind, what);
+
+  if (!g_hash_table_add (self->reserved, g_strdup (key)))
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_WRONG_STATE,
+                   "Another call about %s '%s' is under way", kind, what);
+      return FALSE;
+    }
+  Reservation *reservation = g_new0 (Reservation, 1);
+  reservation->reserved = g_hash_table_ref (self->reserved);
+  reservation->key = g_steal_pointer (&key);
+  g_object_set_data_full (G_OBJECT (task), "mtv-reservation", reservation, reservation_free);
+  return TRUE;
+}
+
+typedef struct
+{
+  GTask *task;     /* (owned) */
+  gpointer object; /* (owned) (nullable) */
+  MtvEngineFunc then;
+} Commit;
+
+static void
+committed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Commit *commit = user_data;
+  g_autoptr (GTask) task = commit->task;
+  g_autoptr (GObject) object = commit->object;
+  GError *error = NULL;
+
+  if (!mtv_store_commit_finish (MTV_STORE (source), result, &error))
+    g_task_return_error (task, error);
+  else
+    {
+      if (commit->then != NULL)
+        commit->then (g_task_get_source_object (task), object);
+      if (object != NULL)
+        g_task_return_pointer (task, g_steal_pointer (&object), g_object_unref);
+      else
+        g_task_return_boolean (task, TRUE);
+    }
+  g_free (commit);
+}
+
+void
+mtv_engine_commit (MtvEngine *self, MtvStoreBatch *batch, GTask *task, gpointer object,
+                   MtvEngineFunc then)
+{
+  Commit *commit = g_new0 (Commit, 1);
+
+  commit->task = task;
+  commit->object = object;
+  commit->then = then;
+  mtv_store_commit_async (self->context.store, batch, committed_cb, commit);
+}
+
+/* Looking. */
+
+GVariant *
+mtv_engine_get_types (MtvEngine *self)
+{
+  g_return_val_if_fail (MTV_IS_ENGINE (self), NULL);
+
+  GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a(sbb)"));
+
+  for (guint i = 0; self->types[i] != NULL; i++)
+    g_variant_builder_add (&builder, "(sbb)", self->types[i]->type, self->types[i]->is_source,
+                           self->types[i]->is_destination);
+  return g_variant_builder_end (&builder);
+}
+
+GPtrArray *
+mtv_engine_get_providers (MtvEngine *self)
+{
+  g_return_val_if_fail (MTV_IS_ENGINE (self), NULL);
+
+  return self->providers;
+}
+
+GPtrArray *
+mtv_engine_get_plans (MtvEngine *self)
+{
+  g_return_val_if_fail (MTV_IS_ENGINE (self), NULL);
+
+  return self->plans;
+}
+
+GPtrArray *
+mtv_engine_get_migrations (MtvEngine *self)
+{
+  g_return_val_if_fail (MTV_IS_ENGINE (self), NULL);
+
+  return self->context.migrations;
+}
+
+void
+mtv_engine_get_counts (MtvEngine *self, guint *running, guint *queued, guint *suspended)
+{
+  g_return_if_fail (MTV_IS_ENGINE (self));
+
+  *running = *queued = *suspended = 0;
+  for (guint i = 0; i < self->context.migrations->len; i++)
+    {
+      GPtrArray *jobs = mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i));
+
+      for (guint j = 0; j < jobs->len; j++)
+        {
+          const char *state = mtv_job_get_state (g_ptr_array_index (jobs, j));
+
+          *running += g_str_equal (state, "running") || g_str_equal (state, "cleaning-up");
+          *queued += g_str_equal (state, "queued");
+          *suspended += g_str_equal (state, "suspended");
+        }
+    }
+}
+
+MtvProviderEntry *
+mtv_engine_find_provider (MtvEngine *self, const char *id, GError **error)
+{
+  g_return_val_if_fail (MTV_IS_ENGINE (self), NULL);
+
+  MtvProviderEntry *entry = g_hash_table_lookup (self->context.providers, id);
+
+  if (entry == NULL)
+    g_set_error (error, MTV_ERROR, MTV_ERROR_NOT_FOUND, "There is no provider '%s'", id);
+  return entry;
+}
+
+MtvPlanEntry *
+mtv_engine_find_plan (MtvEngine *self, const char *id, GError **error)
+{
+  g_return_val_if_fail (MTV_IS_ENGINE (self), NULL);
+
+  for (guint i = 0; i < self->plans->len; i++)
+    {
+      MtvPlanEntry *entry = g_ptr_array_index (self->plans, i);
+
+      if (g_strcmp0 (mtv_plan_entry_get_plan (entry)->id, id) == 0)
+        return entry;
+    }
+  g_set_error (error, MTV_ERROR, MTV_ERROR_NOT_FOUND, "There is no plan '%s'", id);
+  return NULL;
+}
+
+/* Settings. */
+
+GVariant *
+mtv_engine_get_defaults (MtvEngine *self)
+{
+  g_return_val_if_fail (MTV_IS_ENGINE (self), NULL);
+
+  return mtv_settings_to_variant (&self->context.settings);
+}
+
+static void
+defaults_saved (MtvEngine *self, gpointer object)
+{
+  (void) object;
+  mtv_scheduler_set_slots (self->context.scheduler, self->context.settings.max_vms_in_flight);
+  mtv_engine_emit_changed (self);
+}
+
+void
+mtv_engine_set_defaults_async (MtvEngine *self, GVariant *defaults, GAsyncReadyCallback callback,
+                               gpointer user_data)
+{
+  g_return_if_fail (MTV_IS_ENGINE (self));
+
+  g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
+  GError *error = NULL;
+
+  g_task_set_source_tag (task, mtv_engine_set_defaults_async);
+  if (!mtv_settings_apply (&self->context.settings, defaults, &error))
+    {
+      g_task_return_error (task, error);
+      return;
+    }
+
+  MtvStoreBatch *batch = mtv_store_batch_new ();
+  mtv_store_put_defaults (batch, mtv_engine_get_defaults (self));
+  mtv_engine_commit (self, batch, g_steal_pointer (&task), NULL, defaults_saved);
+}
+
+gboolean
+mtv_engine_set_defaults_finish (MtvEngine *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/* Beginning and end. */
+
+static void
+job_changed (MtvEngine *self)
+{
+  mtv_engine_emit_changed (self);
+}
+
+void
+mtv_engine_adopt_migration (MtvEngine *self, MtvMigration *migration)
+{
+  GPtrArray *jobs = mtv_migration_get_jobs (migration);
+  MtvPlanEntry *plan
+      = mtv_engine_find_plan (self, mtv_migration_get_record (migration)->plan_id, NULL);
+
+  g_ptr_array_add (self->context.migrations, migration);
+  for (guint i = 0; i < jobs->len; i++)
+    g_signal_connect_object (g_ptr_array_index (jobs, i), "changed", G_CALLBACK (job_changed), self,
+                             G_CONNECT_SWAPPED);
+  mtv_engine_emit_added (self, migration);
+  if (plan != NULL)
+    mtv_plan_entry_set_last_migration (plan, migration);
+}
+
+void
+mtv_engine_run (MtvEngine *self)
+{
+  g_return_if_fail (MTV_IS_ENGINE (self));
+
+  for (guint i = 0; i < self->providers->len; i++)
+    if (mtv_provider_entry_get_provider (g_ptr_array_index (self->providers, i)) != NULL)
+      mtv_provider_entry_refresh_async (g_ptr_array_index (self->providers, i), NULL, NULL);
+
+  for (guint i = 0; i < self->context.migrations->len; i++)
+    {
+      GPtrArray *jobs = mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i));
+
+      for (guint j = 0; j < jobs->len; j++)
+        if (!mtv_job_has_ended (g_ptr_array_index (jobs, j)))
+          mtv_job_enter (g_ptr_array_index (jobs, j));
+    }
+}
+
+static gboolean
+is_busy (MtvEngine *self, gboolean cancel)
+{
+  gboolean busy = FALSE;
+
+  for (guint i = 0; i < self->context.migrations->len; i++)
+    {
+      GPtrArray *jobs = mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i));
+
+      for (guint j = 0; j < jobs->len; j++)
+        {
+          MtvJob *job = g_ptr_array_index (jobs, j);
+
+          busy |= job->busy;
+          if (cancel)
+            g_cancellable_cancel (job->cancellable);
+        }
+    }
+  return busy;
+}
+
+static void
+finish_if_idle (MtvEngine *self)
+{
+  if (self->stop_task == NULL || is_busy (self, FALSE))
+    return;
+
+  g_autoptr (GTask) task = g_steal_pointer (&self->stop_task);
+  g_task_return_boolean (task, TRUE);
+}
+
+void
+mtv_engine_stop_async (MtvEngine *self, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (MTV_IS_ENGINE (self));
+  g_return_if_fail (self->stop_task == NULL);
+
+  self->context.stopping = TRUE;
+  self->stop_task = g_task_new (self, NULL, callback, user_data);
+  g_task_set_source_tag (self->stop_task, mtv_engine_stop_async);
+  g_signal_connect (self, "changed", G_CALLBACK (finish_if_idle), NULL);
+  is_busy (self, TRUE);
+  finish_if_idle (self);
+}
+
+void
+mtv_engine_stop_finish (MtvEngine *self, GAsyncResult *result)
+{
+  g_return_if_fail (g_task_is_valid (result, self));
+
+  g_task_propagate_boolean (G_TASK (result), NULL);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/mtv-rate.h"
+#include "engine/mtv-cold-states.h"
+#include "engine/mtv-disk-set.h"
+#include "engine/mtv-engine-context.h"
+#include "engine/mtv-job.h"
+#include "engine/mtv-migration.h"
+
+G_BEGIN_DECLS
+
+/* The inside of a job, for those who move it: mtv-job.c (record, requests, transitions) and the
+ * file that knows what each state does. */
+struct _MtvJob
+{
+  GObject parent;
+
+  MtvEngineContext *context; /* (unowned) */
+  MtvJobRecord *record;      /* (owned) */
+  char *plan_name;           /* (owned) */
+  MtvColdState state;        /* what the store has; record->state says the same */
+
+  gboolean busy;             /* an operation or a commit is under way */
+  GCancellable *cancellable; /* (owned) of the operation */
+  gboolean cancelling;       /* somebody asked, and it is committed */
+
+  gboolean suspended;
+  char *waiting; /* (owned) (nullable) */
+  guint64 waiting_since;
+  guint alarm;          /* of the clock: when to look again */
+  gboolean no_space;    /* the destination was full */
+  MtvProvider *room_at; /* (owned) (nullable) while it is asked for its free space … */
+  guint64 room_needed;  /* … and how much would do */
+
+  MtvTarget *target; /* (owned) (nullable) from the record, on demand */
+  gboolean fresh;    /* the volumes were never written to */
+  MtvDiskSet *disks; /* (owned) (nullable) while it copies or verifies */
+  guint leftovers;   /* entries in the ledger */
+  MtvRate rate;
+  guint ticker;        /* source id: progress while it copies or verifies */
+  guint64 ticked_done; /* what the last tick told */
+  guint64 saved_done;  /* what the store was told last */
+};
+
+/* @record: (transfer full). For a new job, and for one that the store had. */
+MtvJob *mtv_job_new (MtvEngineContext *context, MtvJobRecord *record, const char *plan_name,
+                     guint leftovers);
+
+/* Goes on where the record says: at the start, and after a restart. */
+void mtv_job_enter (MtvJob *self);
+
+/* The operation of the state that the job is in, in mtv-cold-job.c. Ends in mtv_job_done(). */
+void mtv_cold_job_enter (MtvJob *self);
+
+/* The operation ended: with @error (transfer full), or without, and then @batch (nullable)
+ * (transfer full) is committed together with the step to the next state. */
+void mtv_job_done (MtvJob *self, MtvStoreBatch *batch, GError *error);
+
+/* Commits @batch (transfer full) with the record as it is, then calls @then with the job, unless
+ * the daemon is stopping. Until it can be committed the job is suspended. */
+typedef void (*MtvJobFunc) (MtvJob *self);
+void mtv_job_commit (MtvJob *self, MtvStoreBatch *batch, MtvJobFunc then);
+
+/* Appends an entry of the job's timeline. @uid G_MAXUINT32: the daemon itself. */
+void mtv_job_add_event (MtvJob *self, MtvStoreBatch *batch, const char *event, guint32 uid,
+                        const char *format, ...) G_GNUC_PRINTF (5, 6);
+
+void mtv_job_changed (MtvJob *self);
+void mtv_job_set_waiting (MtvJob *self, const char *waiting);
+
+/* The step that stands for the state, made on demand. (transfer none) */
+MtvStepRecord *mtv_job_get_step (MtvJob *self, const char *name);
+
+/* What the record says should be made, as destinations take it. (transfer none) */
+MtvTarget *mtv_job_get_target (MtvJob *self, GError **error);
+
+MtvProvider *mtv_job_get_provider (MtvJob *self, const char *id, GError **error);
+
+/* Is there another job under way that is to have @name at @destination? */
+gboolean mtv_job_name_is_taken (MtvJob *self, const char *name);
+
+G_END_DECLS

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "provider/ova/mtv-ova-image.h"
+
+#include "base/mtv-error.h"
+#include "transfer/mtv-vmdk-header.h"
+
+#include <string.h>
+
+#define HEAD_SIZE 4096
+
+typedef struct
+{
+  MtvReader *file;
+  const char *label;
+  guint64 size;
+  guint8 head[HEAD_SIZE];
+  gsize head_size;
+  GCancellable *cancellable;
+} Probe;
+
+static guint32
+get_be32 (const guint8 *at)
+{
+  guint32 value;
+
+  memcpy (&value, at, sizeof value);
+  return GUINT32_FROM_BE (value);
+}
+
+static guint64
+get_be64 (const guint8 *at)
+{
+  guint64 value;
+
+  memcpy (&value, at, sizeof value);
+  return GUINT64_FROM_BE (value);
+}
+
+static gboolean
+refuse (const Probe *probe, GError **error, const char *what)
+{
+  g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED, "%s %s", probe->label, what);
+  return FALSE;
+}
+
+static gboolean
+starts_with (const Probe *probe, const char *magic, gsize length)
+{
+  return probe->head_size >= length && memcmp (probe->head, magic, length) == 0;
+}
+
+static gboolean
+probe_vmdk (Probe *probe, MtvOvaImage *image, GError **error)
+{
+  MtvVmdkHeader header;
+
+  image->format = MTV_OVA_IMAGE_VMDK;
+  if (probe->head_size < MTV_VMDK_SECTOR)
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "%s ends within its VMDK header",
+                   probe->label);
+      return FALSE;
+    }
+  if (!mtv_vmdk_header_parse (probe->head, probe->label, &header, error))
+    return FALSE;
+  image->capacity = header.capacity * MTV_VMDK_SECTOR;
+  image->allocated = header.compressed ? 0 : probe->size;
+  return TRUE;
+}
+
+/* docs/interop/qcow2.txt of QEMU */
+static gboolean
+probe_qcow2 (Probe *probe, MtvOvaImage *image, GError **error)
+{
+  const guint8 *head = probe->head;
+
+  image->format = MTV_OVA_IMAGE_QCOW2;
+  if (probe->head_size < 104)
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "%s ends within its qcow2 header",
+                   probe->label);
+      return FALSE;
+    }
+  guint32 version = get_be32 (head + 4);
+  if (version != 2 && version != 3)
+    return refuse (probe, error, "is a qcow2 image of a version other than 2 and 3");
+  if (get_be64 (head + 8) != 0)
+    return refuse (probe, error, "is a qcow2 image with a backing file: flatten it first");
+  if (get_be32 (head + 32) != 0)
+    return refuse (probe, error, "is an encrypted qcow2 image: decrypt it first");
+  if (version == 3 && (get_be64 (head + 72) & 4) != 0)
+    return refuse (probe, error,
+                   "is a qcow2 image whose data are in another file: convert it "
+                   "first");
+  image->capacity = get_be64 (head + 24);
+  return TRUE;
+}
+
+/* "Virtual Hard Disk Image Format Specification" 1.0: the footer. */
+static gboolean
+probe_vhd (Probe *probe, const guint8 *footer, MtvOvaImage *image, GError **error)
+{
+  guint32 type = get_be32 (footer + 60);
+
+  image->capacity = get_be64 (footer + 48);
+  image->allocated = probe->size;
+  image->format = type == 2 ? MTV_OVA_IMAGE_VHD_FIXED : MTV_OVA_IMAGE_VHD;
+  if (type == 4)
+    return refuse (probe, error, "is a differencing VHD, which needs its parent: merge it first");
+  if (type == 3)
+    return TRUE;
+  if (type == 2 && probe->size >= 512 && image->capacity <= probe->size - 512)
+    return TRUE;
+  g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA,
+               type == 2 ? "%s is a fixed VHD that is shorter than the disk it holds"
+                         : "%s is a VHD of an unknown type",
+               probe->label);
+  return FALSE;
+}
+
+/* [MS-VHDX]: GUIDs of the metadata region and of the items in it, as they lie on the disk. */
+static const guint8 metadata_region[16] = { 0x06, 0xa2, 0x7c, 0x8b, 0x90, 0x47, 0x9a, 0x4b,
+                                            0xb8, 0xfe, 0x57, 0x5f, 0x05, 0x0f, 0x88, 0x6e };
+static const guint8 file_parameters[16] = { 0x37, 0x67, 0xa1, 0xca, 0x36, 0xfa, 0x43, 0x4d,
+                                            0xb3, 0xb6, 0x33, 0xf0, 0xaa, 0x44, 0xe7, 0x6b };
+static const guint8 disk_size[16] = { 0x24, 0x42, 0xa5, 0x2f, 0x1b, 0xcd, 0x76, 0x48,
+                                      0xb2, 0x11, 0x5d, 0xbe, 0xd8, 0x3b, 0xf4, 0xb8 };
+#define VHDX_REGION_TABLE (192 * 1024)
+#define VHDX_TABLE_SIZE (64 * 1024)
+
+static gboolean
+read_at (Probe *probe, guint64 offset, guint8 *buffer, gsize length, GError **error)
+{
+  if (length <= probe->size && offset <= probe->size - length)
+    return mtv_reader_read (probe->file, offset, buffer, length, probe->cancellable, error);
+  g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "%s ends within its VHDX tables",
+               probe->label);
+  return FALSE;
+}
+
+/* The offset that the table's entry of this GUID has: 8 bytes wide for regions, 4 for items. */
+static guint64
+find_entry (const guint8 *table, guint count, gsize first, const guint8 guid[16], gboolean wide)
+{
+  for (guint i = 0; i < count && first + 32 * ((gsize) i + 1) <= VHDX_TABLE_SIZE; i++)
+    {
+      const guint8 *entry = table + first + 32 * i;
+      if (memcmp (entry, guid, 16) == 0)
+        return wide ? mtv_vmdk_get64 (entry + 16) : mtv_vmdk_get32 (entry + 16);
+    }
+  return 0;
+}
+
+static gboolean
+probe_vhdx (Probe *probe, MtvOvaImage *image, GError **error)
+{
+  g_autofree guint8 *table = g_malloc (VHDX_TABLE_SIZE);
+  guint8 value[8];
+
+  image->format = MTV_OVA_IMAGE_VHDX;
+  if (!read_at (probe, VHDX_REGION_TABLE, table, VHDX_TABLE_SIZE, error))
+    return FALSE;
+  guint64 metadata = find_entry (table, mtv_vmdk_get32 (table + 8), 16, metadata_region, TRUE);
+  if (!read_at (probe, metadata, table, VHDX_TABLE_SIZE, error))
+    return FALSE;
+
+  guint count = table[10] | table[11] << 8;
+  guint64 parameters = find_entry (table, count, 32, file_parameters, FALSE);
+  guint64 size = find_entry (table, count, 32, disk_size, FALSE);
+  if (metadata == 0 || parameters == 0 || size == 0)
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "%s has broken VHDX tables", probe->label);
+      return FALSE;
+    }
+  if (!read_at (probe, metadata + parameters, value, sizeof value, error))
+    return FALSE;
+  if (mtv_vmdk_get32 (value + 4) & 2)
+    return refuse (probe, error, "is a differencing VHDX, which needs its parent: merge it first");
+  if (!read_at (probe, metadata + size, value, sizeof value, error))
+    return FALSE;
+  image->capacity = mtv_vmdk_get64 (value);
+  image->allocated = probe->size;
+  return TRUE;
+}
+
+/* Formats that hold disks but that nothing here reads. */
+static const char *
+find_foreign (const Probe *probe)
+{
+  static const struct
+  {
+    gsize offset;
+    const char *magic;
+    gsize length;
+    const char *what;
+  } formats[] = {
+    { 0, "COWD", 4, "is a snapshot of a VMDK: export the machine without snapshots" },
+    { 0, "\xbe\xba\xfe\xca\0\0\0\0", 8,
+      "is a snapshot of a VMDK (SESparse): export the machine without snapshots" },
+    { 64, "\x7f\x10\xda\xbe", 4, "is a VirtualBox VDI image: export it as VMDK" },
+    { 0,
+      "\xfd"
+      "7zXZ",
+      5, "is packed with xz: unpack it first" },
+    { 0, "PK\x03\x04", 4, "is packed with zip: unpack it first" },
+    { 0, "BZh", 3, "is packed with bzip2: unpack it first" },
+    { 0, "\x28\xb5\x2f\xfd", 4, "is packed with zstd: unpack it first" },
+    { 0, "QED\0", 4, "is a QED image: convert it first" },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (formats); i++)
+    if (probe->head_size >= formats[i].offset + formats[i].length
+        && memcmp (probe->head + formats[i].offset, formats[i].magic, formats[i].length) == 0)
+      return formats[i].what;
+  return NULL;
+}
+
+static gboolean
+probe_raw (Probe *probe, MtvOvaImage *image, GError **error)
+{
+  image->format = MTV_OVA_IMAGE_RAW;
+  image->capacity = probe->size;
+  if (probe->size > 0 && probe->size % MTV_VMDK_SECTOR == 0)
+    return TRUE;
+  g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA,
+               "%s is no disk image: nothing in it tells a format, and %" G_GUINT64_FORMAT
+               " bytes are no whole number of sectors",
+               probe->label, probe->size);
+  return FALSE;
+}
+
+gboolean
+mtv_ova_image_probe (MtvReader *file, const char *label, MtvOvaImage *image,
+                     GCancellable *cancellable, GError **error)
+{
+  Probe probe = { file, label, mtv_reader_get_size (file), { 0 }, 0, cancellable };
+  guint8 footer[512];
+
+  memset (image, 0, sizeof *image);
+  probe.head_size = MIN (probe.size, HEAD_SIZE);
+  if (!mtv_reader_read (file, 0, probe.head, probe.head_size, cancellable, error))
+    return FALSE;
+
+  const char *foreign = find_foreign (&probe);
+  if (foreign != NULL)
+    return refuse (&probe, error, foreign);
+  if (starts_with (&probe, "\x1f\x8b\x08", 3))
+    image->format = MTV_OVA_IMAGE_GZIP;
+  else if (starts_with (&probe, "KDMV", 4))
+    return probe_vmdk (&probe, image, error);
+  else if (mtv_vmdk_descriptor_sniff (probe.head, probe.head_size))
+    image->format = MTV_OVA_IMAGE_VMDK_DESCRIPTOR;
+  else if (starts_with (&probe, "QFI\xfb", 4))
+    return probe_qcow2 (&probe, image, error);
+  else if (starts_with (&probe, "vhdxfile", 8))
+    return probe_vhdx (&probe, image, error);
+  else if (starts_with (&probe, "conectix", 8) && probe.head_size >= sizeof footer)
+    return probe_vhd (&probe, probe.head, image, error);
+  else
+    {
+      if (probe.size >= sizeof footer
+          && !mtv_reader_read (file, probe.size - sizeof footer, footer, sizeof footer, cancellable,
+                               error))
+        return FALSE;
+      if (probe.size >= sizeof footer && memcmp (footer, "conectix", 8) == 0)
+        return probe_vhd (&probe, footer, image, error);
+      return probe_raw (&probe, image, error);
+    }
+  return TRUE;
+}
+
+const char *
+mtv_ova_image_format_to_string (MtvOvaImageFormat format)
+{
+  static const char *const names[] = {
+    [MTV_OVA_IMAGE_RAW] = "raw",
+    [MTV_OVA_IMAGE_VMDK] = "vmdk",
+    [MTV_OVA_IMAGE_VMDK_DESCRIPTOR] = "vmdk-flat",
+    [MTV_OVA_IMAGE_QCOW2] = "qcow2",
+    [MTV_OVA_IMAGE_VHD] = "vpc",
+    [MTV_OVA_IMAGE_VHD_FIXED] = "vpc",
+    [MTV_OVA_IMAGE_VHDX] = "vhdx",
+    [MTV_OVA_IMAGE_GZIP] = NULL,
+  };
+
+  return names[format];
+}

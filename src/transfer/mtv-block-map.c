@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "transfer/mtv-block-map.h"
+
+#include "base/mtv-error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MIN_BLOCK_SIZE (1024 * 1024)
+#define MAX_BLOCKS (1U << 19)
+
+/* A pack is a header and then runs of neighbours of one state, all little-endian: the first index,
+ * the count with RUN_IS_DATA or not, and for data the hashes. */
+#define PACK_MAGIC "mtvmap1\n"
+#define PACK_HEADER_SIZE (sizeof (PACK_MAGIC) - 1 + sizeof (guint64))
+#define RUN_HEADER_SIZE (2 * sizeof (guint32))
+#define RUN_IS_DATA (1U << 31)
+
+struct _MtvBlockMap
+{
+  gatomicrefcount refs;
+  guint64 disk_size;
+  guint64 block_size;
+  guint n_blocks;
+
+  GMutex lock; /* for all below */
+  guint n_done;
+  guint n_data;
+  guint8 *states; /* (owned) MtvBlockState of each */
+  guint8 *hashes; /* (owned) MTV_BLOCK_HASH_SIZE bytes of each */
+};
+
+MtvBlockMap *
+mtv_block_map_new (guint64 disk_size)
+{
+  g_return_val_if_fail (disk_size <= G_MAXINT64, NULL);
+
+  MtvBlockMap *self = g_new0 (MtvBlockMap, 1);
+  g_atomic_ref_count_init (&self->refs);
+  g_mutex_init (&self->lock);
+  self->disk_size = disk_size;
+  self->block_size = MIN_BLOCK_SIZE;
+  while ((disk_size - (disk_size > 0)) / self->block_size >= MAX_BLOCKS)
+    self->block_size *= 2;
+  self->n_blocks = disk_size / self->block_size + (disk_size % self->block_size > 0);
+  self->states = g_new0 (guint8, self->n_blocks);
+  self->hashes = g_malloc0_n (self->n_blocks, MTV_BLOCK_HASH_SIZE);
+  return self;
+}
+
+MtvBlockMap *
+mtv_block_map_ref (MtvBlockMap *self)
+{
+  g_return_val_if_fail (self != NULL, NULL);
+
+  g_atomic_ref_count_inc (&self->refs);
+  return self;
+}
+
+void
+mtv_block_map_unref (MtvBlockMap *self)
+{
+  g_return_if_fail (self != NULL);
+
+  if (!g_atomic_ref_count_dec (&self->refs))
+    return;
+  g_mutex_clear (&self->lock);
+  g_free (self->states);
+  g_free (self->hashes);
+  g_free (self);
+}
+
+guint64
+mtv_block_map_get_disk_size (MtvBlockMap *self)
+{
+  g_return_val_if_fail (self != NULL, 0);
+
+  return self->disk_size;
+}
+
+guint64
+mtv_block_map_get_block_size (MtvBlockMap *self)
+{
+  g_return_val_if_fail (self != NULL, 0);
+
+  return self->block_size;
+}
+
+guint
+mtv_block_map_get_n_blocks (MtvBlockMap *self)
+{
+  g_return_val_if_fail (self != NULL, 0);
+
+  return self->n_blocks;
+}
+
+guint
+mtv_block_map_get_n_done (MtvBlockMap *self)
+{
+  g_return_val_if_fail (self != NULL, 0);
+
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  return self->n_done;
+}
+
+guint
+mtv_block_map_get_n_data (MtvBlockMap *self)
+{
+  g_return_val_if_fail (self != NULL, 0);
+
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  return self->n_data;
+}
+
+static void
+set_locked (MtvBlockMap *self, guint index, const guint8 *hash)
+{
+  guint8 *state = &self->states[index];
+
+  self->n_done += *state == MTV_BLOCK_PENDING;
+  self->n_data -= *state == MTV_BLOCK_DATA;
+  self->n_data += hash != NULL;
+  *state = hash != NULL ? MTV_BLOCK_DATA : MTV_BLOCK_ZERO;
+  if (hash != NULL)
+    memcpy (self->hashes + (gsize) index * MTV_BLOCK_HASH_SIZE, hash, MTV_BLOCK_HASH_SIZE);
+}
+
+void
+mtv_block_map_set (MtvBlockMap *self, guint index, const guint8 *hash)
+{
+  g_return_if_fail (self != NULL);
+  g_return_if_fail (index < self->n_blocks);
+
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  set_locked (self, index, hash);
+}
+
+MtvBlockState
+mtv_block_map_get (MtvBlockMap *self, guint index, guint8 hash[MTV_BLOCK_HASH_SIZE])
+{
+  g_return_val_if_fail (self != NULL, MTV_BLOCK_PENDING);
+  g_return_val_if_fail (index < self->n_blocks, MTV_BLOCK_PENDING);
+
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  MtvBlockState state = self->states[index];
+  if (state == MTV_BLOCK_DATA && hash != NULL)
+    memcpy (hash, self->hashes + (gsize) index * MTV_BLOCK_HASH_SIZE, MTV_BLOCK_HASH_SIZE);
+  return state;
+}
+
+static int
+compare_indices (const void *a, const void *b)
+{
+  guint32 left = *(const guint32 *) a;
+  guint32 right = *(const guint32 *) b;
+
+  return (left > right) - (left < right);
+}
+
+static void
+append_le32 (GByteArray *pack, guint32 value)
+{
+  value = GUINT32_TO_LE (value);
+  g_byte_array_append (pack, (const guint8 *) &value, sizeof value);
+}
+
+GBytes *
+mtv_block_map_pack (MtvBlockMap *self, const guint32 *indices, guint n_indices)
+{
+  g_return_val_if_fail (self != NULL, NULL);
+
+  g_autofree guint32 *sorted = g_memdup2 (indices, (gsize) n_indices * sizeof *indices);
+  if (n_indices > 0)
+    qsort (sorted, n_indices, sizeof *sorted, compare_indices);
+  g_return_val_if_fail (n_indices == 0 || sorted[n_indices - 1] < self->n_blocks, NULL);
+
+  g_autoptr (GByteArray) pack = g_byte_array_new ();
+  guint64 size = GUINT64_TO_LE (self->disk_size);
+  g_byte_array_append (pack, (const guint8 *) PACK_MAGIC, sizeof (PACK_MAGIC) - 1);
+  g_byte_array_append (pack, (const guint8 *) &size, sizeof size);
+
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  for (guint i = 0, n; i < n_indices; i += n)
+    {
+      guint32 first = sorted[i];
+      guint8 state = self->states[first];
+
+      g_return_val_if_fail (state != MTV_BLOCK_PENDING, NULL);
+      for (n = 1; i + n < n_indices && sorted[i + n] == first + n; n++)
+        if (self->states[first + n] != state)
+          break;
+      append_le32 (pack, first);
+      append_le32 (pack, n | (state == MTV_BLOCK_DATA ? RUN_IS_DATA : 0));
+      if (state == MTV_BLOCK_DATA)
+        g_byte_array_append (pack, self->hashes + (gsize) first * MTV_BLOCK_HASH_SIZE,
+                             n * MTV_BLOCK_HASH_SIZE);
+    }
+  return g_byte_array_free_to_bytes (g_steal_pointer (&pack));
+}
+
+typedef struct
+{
+  guint32 first;
+  guint32 n;
+  const guint8 *hashes; /* (unowned) (nullable) */
+} Run;
+
+/* Takes the run at @at, which must lie within the map and within the pack; 0 when it does not. */
+static gsize
+parse_run (MtvBlockMap *self, const guint8 *at, gsize left, Run *run)
+{
+  guint32 head[2];
+
+  if (left < RUN_HEADER_SIZE)
+    return 0;
+  memcpy (head, at, RUN_HEADER_SIZE);
+  run->first = GUINT32_FROM_LE (head[0]);
+  run->n = GUINT32_FROM_LE (head[1]) & ~RUN_IS_DATA;
+  if (run->n == 0 || run->n > self->n_blocks || run->first > self->n_blocks - run->n)
+    return 0;
+  run->hashes = NULL;
+  if ((GUINT32_FROM_LE (head[1]) & RUN_IS_DATA) == 0)
+    return RUN_HEADER_SIZE;
+  run->hashes = at + RUN_HEADER_SIZE;
+  gsize hashes_size = (gsize) run->n * MTV_BLOCK_HASH_SIZE;
+  return left - RUN_HEADER_SIZE < hashes_size ? 0 : RUN_HEADER_SIZE + hashes_size;
+}
+
+/* The header must be that of a map of a disk of the same size. */
+static gboolean
+header_fits (MtvBlockMap *self, const guint8 *data, gsize length)
+{
+  guint64 size;
+
+  if (length < PACK_HEADER_SIZE || memcmp (data, PACK_MAGIC, sizeof (PACK_MAGIC) - 1) != 0)
+    return FALSE;
+  memcpy (&size, data + sizeof (PACK_MAGIC) - 1, sizeof size);
+  return GUINT64_FROM_LE (size) == self->disk_size;
+}
+
+gboolean
+mtv_block_map_unpack (MtvBlockMap *self, GBytes *packed, GError **error)
+{
+  gsize length;
+  gsize used;
+  Run run;
+
+  g_return_val_if_fail (self != NULL, FALSE);
+  g_return_val_if_fail (packed != NULL, FALSE);
+
+  const guint8 *data = g_bytes_get_data (packed, &length);
+  gsize at = header_fits (self, data, length) ? PACK_HEADER_SIZE : 0;
+  gboolean fits = at > 0;
+
+  /* All of it is looked at before any of it counts: a damaged pack must not half fill the map. */
+  for (; fits && at < length; at += used)
+    fits = (used = parse_run (self, data + at, length - at, &run)) > 0;
+  if (!fits)
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA,
+                   "The kept block map does not fit a disk of %" G_GUINT64_FORMAT
+                   " bytes: it is damaged at byte %" G_GSIZE_FORMAT " or of another disk",
+                   self->disk_size, at);
+      return FALSE;
+    }
+
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  for (at = PACK_HEADER_SIZE; at < length; at += used)
+    {
+      used = parse_run (self, data + at, length - at, &run);
+      for (guint32 i = 0; i < run.n; i++)
+        set_locked (self, run.first + i,
+                    run.hashes != NULL ? run.hashes + (gsize) i * MTV_BLOCK_HASH_SIZE : NULL);
+    }
+  return TRUE;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "transfer/mtv-disk-io.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  FAKE_READ,
+  FAKE_EXTENTS,
+  FAKE_WRITE,
+  FAKE_ZERO,
+  FAKE_FLUSH,
+} FakeOp;
+
+typedef struct
+{
+  FakeOp op;
+  guint64 offset;
+  guint64 length;
+} FakeRequest;
+
+/* A disk in memory, both ends of a copy; remembers what was asked of it and fails on demand. Its
+ * extents are its zero granules of 64 KiB, unless told to call everything data. */
+#define FAKE_TYPE_MEMORY_DISK (fake_memory_disk_get_type ())
+G_DECLARE_FINAL_TYPE (FakeMemoryDisk, fake_memory_disk, FAKE, MEMORY_DISK, GObject)
+
+FakeMemoryDisk *fake_memory_disk_new (gsize size);
+
+guint8 *fake_memory_disk_get_data (FakeMemoryDisk *self);
+
+void fake_memory_disk_set_all_data (FakeMemoryDisk *self);
+/* Requests of @op that touch byte @offset fail with @code; a flush always touches it. */
+void fake_memory_disk_fail (FakeMemoryDisk *self, FakeOp op, guint64 offset, int code);
+/* Cancels @cancellable when byte @offset is read, before it is. */
+void fake_memory_disk_cancel_at (FakeMemoryDisk *self, guint64 offset, GCancellable *cancellable);
+
+/* The number of requests of @op so far that touch [@offset, @offset + @length). */
+guint fake_memory_disk_count (FakeMemoryDisk *self, FakeOp op, guint64 offset, guint64 length);
+
+G_END_DECLS
