@@ -295,11 +295,11 @@ moved_on (MtvJob *self)
   mtv_cold_state_from_string (self->record->state, &self->state);
   self->suspended = FALSE;
   mtv_job_set_waiting (self, NULL);
-  if (mtv_cold_state_is_final (self->state))
-    tell_end (self);
-  else
+  if (!mtv_cold_state_is_final (self->state))
     mtv_job_enter (self);
   mtv_job_changed (self);
+  if (mtv_cold_state_is_final (self->state)) /* last: it ends the run as well */
+    tell_end (self);
 }
 
 static void
