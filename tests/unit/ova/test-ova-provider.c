@@ -90,6 +90,14 @@ G_GNUC_PRINTF (2, 3) static void run (Fixture *f, const char *format, ...)
   "    b[at:at + 512] = f\n"                                                        \
   "open('d', 'wb').write(b)\""
 
+/* Sets "has a parent" in the file parameters of VHDX "d", which its metadata table leads to. */
+#define AS_DIFFERENCING_VHDX                                                    \
+  "python3 -c \"\nb = bytearray(open('d', 'rb').read())\n"                      \
+  "metadata = b.index(b'metadata')\n"                                           \
+  "entry = b.index(bytes.fromhex('3767a1ca36fa434db3b633f0aa44e76b'))\n"        \
+  "b[metadata + int.from_bytes(b[entry + 16:entry + 20], 'little') + 4] |= 2\n" \
+  "open('d', 'wb').write(b)\""
+
 static MtvSource *
 open_path (Fixture *f, const char *name)
 {
@@ -301,6 +309,55 @@ test_empty_disk (Fixture *f, gconstpointer data)
   g_assert_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA);
 }
 
+/* Several machines in one OVF, some of one id, and with disks of their own. */
+static void
+test_collection (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  (void) data;
+  run (f, "sed 's/ovf:id=.first./ovf:id=\"second\"/' '" DATA "/collection.ovf' > c.ovf"
+          " && cp disk.raw one.vmdk && tar -cf c.ova c.ovf one.vmdk");
+  g_autoptr (MtvSource) source = open_path (f, "c.ova");
+  g_autoptr (GPtrArray) vms = list (source);
+
+  g_assert_cmpuint (vms->len, ==, 3);
+  g_assert_cmpstr (((MtvVm *) vms->pdata[0])->id, ==, "second");
+  g_assert_cmpstr (((MtvVm *) vms->pdata[1])->id, ==, "second~2");
+  g_assert_cmpstr (((MtvVm *) vms->pdata[2])->id, ==, "third");
+  g_autoptr (MtvReader) reader
+      = mtv_source_open_disk (source, vms->pdata[0], disk_of (vms->pdata[0], 0), NULL, &error);
+  g_assert_no_error (error);
+  assert_reads (reader, f->raw, RAW_SIZE, 4000256);
+}
+
+#define N_THREADS 4
+
+static gpointer
+list_thread (gpointer source)
+{
+  for (guint i = 0; i < 20; i++)
+    {
+      g_autoptr (GPtrArray) vms = list (source);
+      g_assert_cmpuint (vms->len, ==, 1);
+    }
+  return NULL;
+}
+
+static void
+test_threads (Fixture *f, gconstpointer data)
+{
+  GThread *threads[N_THREADS];
+
+  (void) data;
+  run (f, MKOVA "web.ova disk.raw");
+  g_autoptr (MtvSource) source = open_path (f, "web.ova");
+  for (guint i = 0; i < N_THREADS; i++)
+    threads[i] = g_thread_new ("list", list_thread, source);
+  for (guint i = 0; i < N_THREADS; i++)
+    g_thread_join (threads[i]);
+}
+
 /* What is wrong with the archive or its OVF as a whole. */
 static void
 test_bad_packages (Fixture *f, gconstpointer data)
@@ -401,6 +458,8 @@ test_bad_images (Fixture *f, gconstpointer data)
       MTV_ERROR_UNSUPPORTED, "'d' of 'web.ova' is an encrypted qcow2 image*" },
     { "qemu-img create -f vpc d 4M && printf '\\004' > b && dd if=b of=d bs=1 seek=63 conv=notrunc",
       MTV_ERROR_UNSUPPORTED, "'d' of 'web.ova' is a differencing VHD*" },
+    { "qemu-img create -f vhdx d 4M && " AS_DIFFERENCING_VHDX, MTV_ERROR_UNSUPPORTED,
+      "'d' of 'web.ova' is a differencing VHDX*" },
     { "printf 'COWD0000' > d && truncate -s 4096 d", MTV_ERROR_UNSUPPORTED,
       "'d' of 'web.ova' is a snapshot of a VMDK*" },
     { "printf '\\276\\272\\376\\312\\0\\0\\0\\0' > d && truncate -s 4096 d", MTV_ERROR_UNSUPPORTED,
@@ -736,6 +795,8 @@ main (int argc, char *argv[])
     { "/ova-provider/names", test_names },
     { "/ova-provider/descriptor", test_descriptor },
     { "/ova-provider/empty-disk", test_empty_disk },
+    { "/ova-provider/collection", test_collection },
+    { "/ova-provider/threads", test_threads },
     { "/ova-provider/bad-packages", test_bad_packages },
     { "/ova-provider/bad-references", test_bad_references },
     { "/ova-provider/bad-images", test_bad_images },
