@@ -453,8 +453,7 @@ test_bad_images (Fixture *f, gconstpointer data)
       "'d' of 'web.ova' is a qcow2 image with a backing file*" },
     { "qemu-img create -f qcow2 -o data_file=other d 1M", MTV_ERROR_UNSUPPORTED,
       "'d' of 'web.ova' is a qcow2 image whose data are in another file*" },
-    { "qemu-img create -f qcow2 --object secret,id=s,data=x"
-      " -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 d 1M",
+    { "qemu-img create -f qcow2 d 1M && printf '\\002' | dd of=d bs=1 seek=35 conv=notrunc",
       MTV_ERROR_UNSUPPORTED, "'d' of 'web.ova' is an encrypted qcow2 image*" },
     { "qemu-img create -f vpc d 4M && printf '\\004' > b && dd if=b of=d bs=1 seek=63 conv=notrunc",
       MTV_ERROR_UNSUPPORTED, "'d' of 'web.ova' is a differencing VHD*" },
