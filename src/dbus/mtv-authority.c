@@ -275,6 +275,10 @@ guard_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (!mtv_authority_check_finish (MTV_AUTHORITY (source), result, &error))
     g_dbus_method_invocation_take_error (invocation, error);
+  else if (g_dbus_interface_skeleton_get_connection (skeleton) == NULL)
+    g_dbus_method_invocation_return_error (invocation, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT,
+                                           "'%s' has been removed meanwhile",
+                                           g_dbus_method_invocation_get_object_path (invocation));
   else
     g_dbus_interface_skeleton_get_vtable (skeleton)->method_call (
         g_dbus_method_invocation_get_connection (invocation),

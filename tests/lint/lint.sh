@@ -18,8 +18,11 @@ case $check in
   spelling)
     need codespell >/dev/null
     cd "$top"
-    codespell --builtin clear,rare --ignore-words tests/lint/spelling-ignore src data docs \
-      $(ls -d client README.md 2>/dev/null) tests/*/*.c tests/*/*.py tests/*/*.sh ;;
+    # shellcheck disable=SC2038 # no name here holds a newline
+    find src data docs client tests README.md -name '*.[ch]' -o -name '*.py' -o -name '*.sh' \
+      -o -name '*.md' -o -name '*.in' -o -name '*.[1-9]' -o -name '*.xml' -o -name '*.policy' \
+      -o -name '*.catalog' 2>/dev/null \
+      | xargs -d "\n" codespell --builtin clear,rare --ignore-words tests/lint/spelling-ignore ;;
   unit)
     need systemd-analyze >/dev/null
     dir=$(mktemp -d)
