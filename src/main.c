@@ -167,6 +167,14 @@ drop_fd (MtvEngine *engine, const char *name, gpointer user_data)
 
 /* What systemd shows of us. */
 
+/* What the copy threads had is of no use to an idle daemon. */
+static void
+give_back_memory (gpointer user_data)
+{
+  (void) user_data;
+  malloc_trim (0);
+}
+
 static void
 tell_status (Daemon *daemon)
 {
@@ -178,7 +186,7 @@ tell_status (Daemon *daemon)
   if (running + queued + suspended == 0)
     {
       sd_notify (FALSE, "STATUS=Idle.");
-      malloc_trim (0); /* what the copy threads had is of no use to an idle daemon */
+      g_idle_add_once (give_back_memory, NULL);
     }
   else
     sd_notifyf (FALSE, "STATUS=%u virtual machines are being migrated, %u queued, %u suspended.",
@@ -365,6 +373,7 @@ main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   gboolean version = FALSE;
 
+  mallopt (M_ARENA_MAX, 2); /* our threads live on buffers of their own, not on small change */
   mtv_log_init ();
   mtv_error_quark (); /* registers the names on the bus */
   if (!parse_options (&daemon, &argc, &argv, &version, &error))
