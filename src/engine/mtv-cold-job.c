@@ -4,10 +4,15 @@
 #include "engine/mtv-job-private.h"
 #include "model/mtv-name.h"
 #include "store/mtv-store-ledger.h"
+#include "store/mtv-store-objects.h"
 #include "store/mtv-store-progress.h"
 
 /* How often progress is looked at; "changed" comes no more often than this. */
 #define TICK_MSEC 500
+
+/* How much progress is saved at a time, so that it does not fall when it is shown after a restart.
+ */
+#define SAVE_BYTES (256 * 1024 * 1024)
 
 /* What a worker thread has of the job while the main thread leaves both alone. */
 typedef struct
@@ -274,6 +279,29 @@ allocate (MtvJob *self)
 
 /* Copying and verifying. */
 
+static void
+saved_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+
+  (void) user_data;
+  if (!mtv_store_commit_finish (MTV_STORE (source), result, &error))
+    g_debug ("Cannot save progress, ignoring: %s", error->message);
+}
+
+static void
+save_progress (MtvJob *self, guint64 done)
+{
+  MtvStoreBatch *batch;
+
+  if (done < self->saved_done + SAVE_BYTES)
+    return;
+  self->saved_done = done;
+  batch = mtv_store_batch_new ();
+  mtv_store_put_job (batch, self->record);
+  mtv_store_commit_async (self->context->store, batch, saved_cb, NULL);
+}
+
 static gboolean
 tick (gpointer user_data)
 {
@@ -288,6 +316,7 @@ tick (gpointer user_data)
   if (done != self->ticked_done && !self->suspended)
     mtv_job_set_waiting (self, NULL);
   self->ticked_done = done;
+  save_progress (self, done);
   mtv_job_changed (self);
   return G_SOURCE_CONTINUE;
 }
@@ -299,6 +328,7 @@ start_disks (MtvJob *self, Work *work)
   self->disks = mtv_disk_set_new (self->target, work->source, work->destination,
                                   self->context->store, self->context->settings.max_disks_per_vm);
   mtv_rate_reset (&self->rate);
+  self->saved_done = 0;
   g_clear_handle_id (&self->ticker, g_source_remove);
   self->ticker = g_timeout_add (TICK_MSEC, tick, self);
   work_free (work);

@@ -33,7 +33,8 @@ typedef void (*MtvEngineFunc) (MtvEngine *self, gpointer object);
 void mtv_engine_commit (MtvEngine *self, MtvStoreBatch *batch, GTask *task, gpointer object,
                         MtvEngineFunc then);
 
-/* Takes over a migration that is new, or was in the store. @migration: (transfer full). */
+/* Takes over a migration that is new, or was in the store, and tells of it. @migration: (transfer
+ * full). */
 void mtv_engine_adopt_migration (MtvEngine *self, MtvMigration *migration);
 
 /* The MtvProviderEntry for @config (transfer full): also when no provider can be made of it, with

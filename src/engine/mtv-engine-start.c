@@ -319,7 +319,6 @@ migration_saved (MtvEngine *self, gpointer object)
   GPtrArray *jobs = mtv_migration_get_jobs (object);
 
   mtv_engine_adopt_migration (self, g_object_ref (object));
-  mtv_engine_emit_added (self, object);
   for (guint i = 0; i < jobs->len; i++)
     mtv_job_enter (g_ptr_array_index (jobs, i));
 }

@@ -355,6 +355,7 @@ mtv_engine_adopt_migration (MtvEngine *self, MtvMigration *migration)
   for (guint i = 0; i < jobs->len; i++)
     g_signal_connect_object (g_ptr_array_index (jobs, i), "changed", G_CALLBACK (job_changed), self,
                              G_CONNECT_SWAPPED);
+  mtv_engine_emit_added (self, migration);
   if (plan != NULL)
     mtv_plan_entry_set_last_migration (plan, migration);
 }

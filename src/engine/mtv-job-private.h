@@ -40,6 +40,7 @@ struct _MtvJob
   MtvRate rate;
   guint ticker;        /* source id: progress while it copies or verifies */
   guint64 ticked_done; /* what the last tick told */
+  guint64 saved_done;  /* what the store was told last */
 };
 
 /* @record: (transfer full). For a new job, and for one that the store had. */

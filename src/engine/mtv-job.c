@@ -246,6 +246,27 @@ begin_step (MtvJob *self)
   step->state = g_strdup ("running");
 }
 
+/* "2.0 GiB in 7.2 s", of a step that moved data and has ended; else how long it took. */
+static char *
+describe_step (const MtvStepRecord *step)
+{
+  double seconds = (double) (step->end_time - step->start_time) / G_USEC_PER_SEC;
+  g_autofree char *size = g_format_size_full (step->bytes_done, G_FORMAT_SIZE_IEC_UNITS);
+
+  return step->bytes_total > 0 ? g_strdup_printf ("%s: %s in %.1f s", step->name, size, seconds)
+                               : g_strdup_printf ("%s: %.1f s", step->name, seconds);
+}
+
+static char *
+describe_end (const MtvJobRecord *record)
+{
+  if (record->error_text != NULL)
+    return g_strdup_printf ("migration %s: %s", record->state, record->error_text);
+  if (record->location != NULL)
+    return g_strdup_printf ("migrated to %s", record->location);
+  return g_strdup_printf ("migration %s", record->state);
+}
+
 static void
 tell_end (MtvJob *self)
 {
@@ -260,10 +281,8 @@ tell_end (MtvJob *self)
   };
   const MtvJobRecord *record = self->record;
 
-  log_event (self, how[self->state].level, how[self->state].message_id,
-             record->error_text != NULL ? record->error_text
-             : record->location != NULL ? record->location
-                                        : record->state);
+  g_autofree char *text = describe_end (record);
+  log_event (self, how[self->state].level, how[self->state].message_id, text);
   g_clear_object (&self->disks);
   g_clear_pointer (&self->target, mtv_target_free);
   mtv_scheduler_leave (self->context->scheduler, self);
@@ -312,6 +331,7 @@ go (MtvJob *self, MtvColdEvent event, MtvStoreBatch *batch)
   if (!mtv_cold_next (self->state, event, &next))
     g_return_if_reached ();
 
+  g_autofree char *left = g_strdup (self->record->state);
   note_steps (self, next, event);
   if (self->state == MTV_COLD_QUEUED && next == MTV_COLD_PREPARING && self->record->start_time == 0)
     {
@@ -323,8 +343,11 @@ go (MtvJob *self, MtvColdEvent event, MtvStoreBatch *batch)
       self->record->end_time = mtv_clock_now (self->context->clock);
       self->leftovers = 0;
     }
-  mtv_job_add_event (self, batch, self->record->state, G_MAXUINT32, "%s",
-                     self->record->error_text != NULL ? self->record->error_text : "");
+  g_autofree char *text = mtv_cold_state_is_final (next) ? describe_end (self->record)
+                          : self->state == MTV_COLD_QUEUED || next == MTV_COLD_QUEUED
+                              ? g_strdup ("")
+                              : describe_step (mtv_job_get_step (self, left));
+  mtv_job_add_event (self, batch, self->record->state, G_MAXUINT32, "%s", text);
   mtv_job_commit (self, batch, moved_on);
 }
 

@@ -143,17 +143,38 @@ field_from_variant (const MtvField *field, gpointer object, GVariant *value, GEr
   return TRUE;
 }
 
+static const MtvField *
+find_field (const MtvFields *fields, const char *key)
+{
+  for (guint i = 0; i < fields->n_fields; i++)
+    if (g_str_equal (fields->fields[i].key, key))
+      return &fields->fields[i];
+  return NULL;
+}
+
+/* The dictionary is gone through once: looking up each key would go through it for each. */
 gpointer
 mtv_fields_from_variant (const MtvFields *fields, GVariant *variant, GError **error)
 {
   gpointer object = mtv_fields_new (fields);
+  guint64 seen = 0;
+  GVariantIter iter;
+  const char *key;
+  GVariant *child;
 
-  for (guint i = 0; i < fields->n_fields; i++)
+  g_assert (fields->n_fields <= 64);
+  g_variant_iter_init (&iter, variant);
+  while (g_variant_iter_next (&iter, "{&sv}", &key, &child))
     {
-      const MtvField *field = &fields->fields[i];
-      g_autoptr (GVariant) value = g_variant_lookup_value (variant, field->key, NULL);
+      g_autoptr (GVariant) value = child;
+      const MtvField *field = find_field (fields, key);
+      guint64 bit = field != NULL ? G_GUINT64_CONSTANT (1) << (field - fields->fields) : 0;
 
-      if (value != NULL && !field_from_variant (field, object, value, error))
+      /* Of a key that is there twice the first counts. */
+      if (field == NULL || (seen & bit) != 0)
+        continue;
+      seen |= bit;
+      if (!field_from_variant (field, object, value, error))
         {
           mtv_fields_free (fields, object);
           return NULL;

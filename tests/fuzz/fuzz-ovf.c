@@ -24,6 +24,7 @@ check_machine (MtvOvf *ovf, MtvVm *vm)
   g_autoptr (MtvVm) again = mtv_vm_from_variant (variant, &error);
 
   g_assert_no_error (error);
+  g_assert_nonnull (again);
   for (guint i = 0; i < vm->disks->len; i++)
     check_disk (ovf, g_ptr_array_index (vm->disks, i));
 }

@@ -26,6 +26,10 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   g_autoptr (MtvTar) tar = mtv_tar_new (MTV_READER (file), "web.ova", NULL, &error);
   g_autoptr (MtvOvaManifest) manifest = mtv_ova_manifest_parse ((const char *) data, size);
 
+  const char *algorithm = NULL;
+
+  g_assert_true (mtv_ova_manifest_find (manifest, "a.vmdk", &algorithm) == NULL
+                 || algorithm != NULL);
   g_assert_true (tar != NULL || (error != NULL && error->domain == MTV_ERROR));
   g_assert_true (error == NULL || g_utf8_validate (error->message, -1, NULL));
   for (guint i = 0; tar != NULL && i < mtv_tar_get_n_members (tar); i++)

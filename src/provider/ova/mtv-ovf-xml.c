@@ -118,6 +118,30 @@ set_parse_error (xmlParserCtxt *context, const Limits *limits, const char *label
     g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "'%s' is not XML", label);
 }
 
+static void
+be_silent (void *data, xmlError *problem)
+{
+  (void) data;
+  (void) problem;
+}
+
+/* Complaints about encodings pass by the parser's own handlers and onto stderr. The handler belongs
+ * to the thread. */
+static xmlDoc *
+read_silently (xmlParserCtxt *context, const char *data, gsize length)
+{
+  xmlStructuredErrorFunc handler = xmlStructuredError;
+  void *handler_data = xmlStructuredErrorContext;
+
+  xmlSetStructuredErrorFunc (NULL, be_silent);
+  xmlDoc *document
+      = xmlCtxtReadMemory (context, data, length, NULL, NULL,
+                           XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING
+                               | XML_PARSE_NOCDATA | XML_PARSE_NOBLANKS | XML_PARSE_COMPACT);
+  xmlSetStructuredErrorFunc (handler_data, handler);
+  return document;
+}
+
 xmlDoc *
 mtv_ovf_xml_parse (const char *data, gsize length, const char *label, GError **error)
 {
@@ -140,10 +164,7 @@ mtv_ovf_xml_parse (const char *data, gsize length, const char *label, GError **e
   context->_private = &limits;
   context->sax->internalSubset = refuse_doctype;
   context->sax->startElementNs = count_element;
-  xmlDoc *document
-      = xmlCtxtReadMemory (context, data, length, NULL, NULL,
-                           XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING
-                               | XML_PARSE_NOCDATA | XML_PARSE_NOBLANKS | XML_PARSE_COMPACT);
+  xmlDoc *document = read_silently (context, data, length);
   gboolean stopped = limits.has_doctype || limits.n_elements > MAX_ELEMENTS;
   if (document == NULL || stopped || xmlDocGetRootElement (document) == NULL)
     {

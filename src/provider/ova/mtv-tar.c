@@ -162,7 +162,8 @@ fail (Walk *walk, GError **error, const char *format, ...)
   va_start (args, format);
   g_autofree char *what = g_strdup_vprintf (format, args);
   va_end (args);
-  g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "'%s' %s", walk->tar->label, what);
+  g_autofree char *valid = g_utf8_make_valid (what, -1); /* foreign bytes may be quoted in it */
+  g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "'%s' %s", walk->tar->label, valid);
   return FALSE;
 }
 

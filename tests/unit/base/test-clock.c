@@ -6,6 +6,7 @@
 
 #define HOUR (G_GUINT64_CONSTANT (3600) * G_USEC_PER_SEC)
 
+/* Declared first, as the clock frees what points at it. */
 typedef struct
 {
   MtvClock *clock; /* (unowned) */
@@ -56,9 +57,10 @@ add (Fixture *f, char name, guint64 at_usec, guint64 again_usec)
 static void
 test_fake (void)
 {
+  Fixture f;
   g_autoptr (FakeClock) clock = fake_clock_new (1000);
   g_autoptr (GString) calls = g_string_new (NULL);
-  Fixture f = { MTV_CLOCK (clock), calls, 0 };
+  f = (Fixture){ MTV_CLOCK (clock), calls, 0 };
 
   add (&f, 'c', 1300, 0);
   add (&f, 'a', 1100, 0);
@@ -85,9 +87,10 @@ test_fake (void)
 static void
 test_fake_chain (void)
 {
+  Fixture f;
   g_autoptr (FakeClock) clock = fake_clock_new (0);
   g_autoptr (GString) calls = g_string_new (NULL);
-  Fixture f = { MTV_CLOCK (clock), calls, 0 };
+  f = (Fixture){ MTV_CLOCK (clock), calls, 0 };
 
   add (&f, 'h', HOUR, HOUR);
   add (&f, '!', 2 * HOUR + 1, 0);
@@ -100,9 +103,10 @@ test_fake_chain (void)
 static void
 test_system (void)
 {
+  Fixture f;
   g_autoptr (MtvClock) clock = mtv_clock_system_new ();
   g_autoptr (GString) calls = g_string_new (NULL);
-  Fixture f = { clock, calls, 0 };
+  f = (Fixture){ clock, calls, 0 };
   guint64 start = mtv_clock_now (clock);
 
   g_assert_cmpuint (start, >, G_GUINT64_CONSTANT (1600000000) * G_USEC_PER_SEC);
@@ -124,9 +128,10 @@ test_system (void)
 static void
 test_system_fair (void)
 {
+  Fixture f;
   g_autoptr (GString) calls = g_string_new (NULL);
   MtvClock *clock = mtv_clock_system_new ();
-  Fixture f = { clock, calls, 0 };
+  f = (Fixture){ clock, calls, 0 };
 
   add (&f, 'i', 1, 1);
   add (&f, 'b', 2, 0);
@@ -162,9 +167,10 @@ is_any_timer_set (void)
 static void
 test_system_idle (void)
 {
+  Fixture f;
   g_autoptr (MtvClock) clock = mtv_clock_system_new ();
   g_autoptr (GString) calls = g_string_new (NULL);
-  Fixture f = { clock, calls, 0 };
+  f = (Fixture){ clock, calls, 0 };
 
   g_assert_false (is_any_timer_set ());
   guint id = add (&f, 'x', mtv_clock_now (clock) + HOUR, 0);

@@ -376,7 +376,8 @@ no_entities (const char *url, const char *id, xmlParserCtxt *context)
 {
   (void) id;
   (void) context;
-  g_error ("'%s' was asked for", url);
+  g_assert_cmpstr (url, ==, NULL);
+  return NULL;
 }
 
 int

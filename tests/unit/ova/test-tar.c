@@ -218,6 +218,12 @@ test_bad_sizes (void)
   append_pax (archive, 'x', "size", "-4");
   append_text (archive, "a", "one");
   assert_refused (archive, MTV_ERROR_BAD_DATA, "'web.ova' has a pax header with the size '-4'");
+
+  g_byte_array_set_size (archive, 0);
+  append_pax (archive, 'x', "size", "\xff"); /* messages stay fit for the bus */
+  append_text (archive, "a", "one");
+  assert_refused (archive, MTV_ERROR_BAD_DATA,
+                  "'web.ova' has a pax header with the size '\xef\xbf\xbd'");
 }
 
 static void

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* All return a new string. Times and spans are microseconds. */
+char *mtvctl_format_size (guint64 bytes); /* "1.5G" */
+char *mtvctl_format_rate (guint64 bytes); /* "1.5G/s", "-" for 0 */
+char *mtvctl_format_span (guint64 usec);  /* "4min 12s": the two largest units */
+char *mtvctl_format_time (guint64 usec);  /* "Mon 2026-11-23 06:29:17 UTC", "-" for 0 */
+char *mtvctl_format_ago (guint64 usec, guint64 now);
+
+/* "30", "30s", "1h 30min"; a bare number is seconds. */
+gboolean mtvctl_parse_span (const char *text, guint64 *usec);
+
+/* What others have named must not steer the terminal or break a line: control, format and
+ * separator characters become \xNN or \uNNNN. */
+char *mtvctl_escape (const char *text);
+
+/* Columns on a terminal; @text has been through mtvctl_escape(). */
+guint mtvctl_width (const char *text);
+
+/* At most @width columns; what is too long loses its end, or its @middle. */
+char *mtvctl_ellipsize (const char *text, guint width, gboolean middle);
+
+/* The one of @candidates that @word is a likely misspelling of, or NULL. */
+const char *mtvctl_closest (const char *word, const char *const *candidates);
+
+/* "VirtualMachineCount" to "virtual-machine-count". */
+char *mtvctl_kebab (const char *property);
+
+G_END_DECLS

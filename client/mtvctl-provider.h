@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "mtvctl.h"
+
+G_BEGIN_DECLS
+
+/* Adds a provider; @fd >= 0 passes that file in place of @url. Its path. (transfer full) */
+char *mtvctl_provider_new (Mtvctl *ctl, const char *name, const char *type, const char *url, int fd,
+                           GError **error);
+
+/* Waits until the inventory of the provider at @path has been read; its failure is an error. */
+MtvDBusProvider *mtvctl_provider_await (Mtvctl *ctl, const char *path, GError **error);
+
+gboolean mtvctl_provider_delete (Mtvctl *ctl, gpointer provider, GError **error);
+
+G_END_DECLS

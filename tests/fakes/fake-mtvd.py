@@ -1,0 +1,473 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A stand-in for mtvd, for the tests of mtvctl alone.
+
+It takes the daemon's name on the session bus and speaks the interfaces of data/dbus/*.xml (which it
+reads, so that types are checked against the contract), with canned objects behind them: nothing is
+copied. What happens is driven by names: an OVA called "broken*" fails to be read, "empty*" holds
+nothing, "blocked*" gets a critical concern, "failing*" fails to be copied, "slow*" never gets on.
+
+Usage: fake-mtvd.py DIRECTORY-OF-XML
+"""
+import glob
+import os
+import sys
+
+from gi.repository import Gio, GLib
+
+ROOT = '/org/mtv/Manager'
+OBJECT_MANAGER = '''<node><interface name="org.freedesktop.DBus.ObjectManager">
+<method name="GetManagedObjects"><arg type="a{oa{sa{sv}}}" direction="out"/></method>
+<signal name="InterfacesAdded"><arg type="o"/><arg type="a{sa{sv}}"/></signal>
+<signal name="InterfacesRemoved"><arg type="o"/><arg type="as"/></signal>
+</interface></node>'''
+GIB = 1 << 30
+T0 = 1_700_000_000_000_000
+
+
+class Error(Exception):
+    def __init__(self, name, text):
+        super().__init__(text)
+        self.name = name if '.' in name else 'org.mtv.Error.' + name
+
+
+def V(signature, value):
+    return GLib.Variant(signature, value)
+
+
+def D(**values):
+    """A dictionary of the bus: strings as they are, (signature, value) for the rest."""
+    return {k.replace('_', '-'): V('s', v) if isinstance(v, str) else V(*v)
+            for k, v in values.items()}
+
+
+class Object:
+    """A path with one interface; its properties as variants."""
+
+    def __init__(self, fake, path, interface, **properties):
+        self.fake, self.path = fake, path
+        self.info = fake.interfaces[interface]
+        self.types = {p.name: p.signature for p in self.info.properties}
+        self.properties = {k: V(self.types[k], v) for k, v in properties.items()}
+        missing = set(self.types) - set(self.properties)
+        assert not missing, (interface, missing)
+        self.registration = fake.bus.register_object(path, self.info, self.call, self.get, None)
+
+    def __getitem__(self, name):
+        return self.properties[name].unpack()
+
+    def get(self, _bus, _sender, _path, _interface, name):
+        return self.properties[name]
+
+    def set(self, **values):
+        changed = {k: V(self.types[k], v) for k, v in values.items()}
+        self.properties.update(changed)
+        self.fake.bus.emit_signal(None, self.path, 'org.freedesktop.DBus.Properties',
+                                  'PropertiesChanged',
+                                  V('(sa{sv}as)', (self.info.name, changed, [])))
+
+    def signal(self, name, variant):
+        self.fake.bus.emit_signal(None, self.path, self.info.name, name, variant)
+
+    def call(self, _bus, _sender, _path, _interface, method, parameters, invocation):
+        try:
+            args = parameters.unpack()
+            if args and isinstance(args[-1], dict):
+                known = {'Refresh': {'wait'}, 'ListVirtualMachines': {'filter', 'offset', 'limit'},
+                         'GetTimeline': {'vm', 'offset', 'limit'},
+                         'CreatePlan': {'description', 'devices', 'format', 'verify', 'ignore',
+                                        'target-power-state', 'target-names', 'networks'}}
+                for key in set(args[-1]) - known.get(method, set()):
+                    raise Error('InvalidArgument', f"Unknown option '{key}'")
+            self.invocation = invocation
+            invocation.return_value(getattr(self, method)(*args))
+        except Error as e:
+            invocation.return_dbus_error(e.name, str(e))
+
+
+class Provider(Object):
+    def __init__(self, fake, ident, name, kind, url, roles, state='ready', error=('', ''),
+                 concerns=(), vms=()):
+        self.vms, self.pages = list(vms), {}
+        super().__init__(fake, f'{ROOT}/provider/{ident}', 'org.mtv.Provider', Name=name,
+                         Type=kind, Url=url, Roles=roles, CreatedTime=T0, State=state, Error=error,
+                         Concerns=list(concerns), VirtualMachineCount=len(self.vms),
+                         RefreshTime=T0 if 'source' in roles and state == 'ready' else 0)
+
+    def Refresh(self, options):
+        if self['State'] == 'failed':
+            raise Error(*self['Error'])
+
+    def Test(self, options):
+        if self['State'] == 'failed':
+            raise Error(*self['Error'])
+
+    def ListVirtualMachines(self, options):
+        offset, text = options.get('offset', 0), options.get('filter', '')
+        limit = min(options.get('limit', 1000), 1000)
+        page = self.pages.get((offset, limit, text))
+        if page is None:
+            found = [vm for vm in self.vms if text.lower() in vm['name'].unpack().lower()]
+            short = [{k: V('u', len(v.unpack())) if k in ('disks', 'nics') else v
+                      for k, v in vm.items()} for vm in found[offset:offset + limit]]
+            page = self.pages[offset, limit, text] = V('(aa{sv}u)', (short, len(found)))
+        return page
+
+    def DescribeVirtualMachine(self, name, options):
+        found = [vm for vm in self.vms if name in (vm['name'].unpack(), vm['id'].unpack())]
+        if not found:
+            raise Error('NotFound', f"There is no virtual machine '{name}'")
+        if len(found) > 1:
+            ids = ', '.join(vm['id'].unpack() for vm in found)
+            raise Error('InvalidArgument', f"'{name}' is ambiguous: {ids}")
+        return V('(a{sv})', (found[0],))
+
+
+class Plan(Object):
+    def __init__(self, fake, ident, name, source, destination, vms, options, state='ready'):
+        self.vms = vms
+        super().__init__(fake, f'{ROOT}/plan/{ident}', 'org.mtv.Plan', Name=name,
+                         Description=options.get('description', ''), Source=source.path,
+                         Destination=destination.path,
+                         VirtualMachines=[{k: vm[k] for k in ('id', 'name')} for vm in vms],
+                         Options=D(devices=options.get('devices', 'auto'),
+                                   format=options.get('format', 'raw'),
+                                   verify=options.get('verify', 'on'),
+                                   networks=('a{ss}', options.get('networks', {}))),
+                         CreatedTime=T0, State=state, LastMigration='/')
+
+    def blocked(self):
+        return self['Name'].startswith('blocked')
+
+    def Validate(self, options):
+        concerns = [D(id='disk-controller', category='warning', vm=self.vms[0]['name'].unpack(),
+                      label='Old disk controller',
+                      assessment='The IDE controller becomes SATA.')]
+        if self.blocked():
+            concerns.append(D(id='no-space', category='critical', label='Not enough room',
+                              assessment='12.0G are needed, 1.0G is free.'))
+        return V('(a{sv})', ({
+            'concerns': V('aa{sv}', concerns), 'blocked': V('b', self.blocked()),
+            'capacity': V('t', len(self.vms) * 8 * GIB), 'allocated': V('t', len(self.vms) * GIB),
+            'free-space': V('t', 120 * GIB),
+            'virtual-machines': V('aa{sv}', [D(
+                id=vm['id'].unpack(), name=vm['name'].unpack(), target_name=vm['name'].unpack(),
+                devices='compatible', capacity=('t', 8 * GIB), allocated=('t', GIB))
+                for vm in self.vms])},))
+
+    def Start(self, options):
+        if self['State'] == 'archived':
+            raise Error('WrongState', f"Plan '{self['Name']}' is archived")
+        if self['State'] == 'executing':
+            raise Error('WrongState', f"Plan '{self['Name']}' is being executed")
+        if self.blocked():
+            raise Error('CriticalConcerns', f"Plan '{self['Name']}' may not run: Not enough room")
+        migration = self.fake.migrate(self)
+        migration.run()
+        return V('(o)', (migration.path,))
+
+    def Archive(self, options):
+        self.set(State='archived')
+        return None
+
+
+class Migration(Object):
+    """Goes on by itself, a step every 30 ms: ten of them copy."""
+
+    def __init__(self, fake, ident, plan):
+        self.plan, self.ticks, self.cancelled = plan, 0, False
+        path = f'{ROOT}/migration/{ident}'
+        paths = [f'{path}/vm/{n + 1}' for n in range(len(plan.vms))]
+        super().__init__(fake, path, 'org.mtv.Migration', Plan=plan.path, PlanName=plan['Name'],
+                         State='running', StartTime=T0, EndTime=0, VirtualMachines=paths,
+                         Counts={'queued': len(paths)}, BytesDone=0, BytesTotal=0, Rate=0,
+                         ExpectedEnd=0)
+        self.jobs = [Job(fake, p, vm) for p, vm in zip(paths, plan.vms)]
+        plan.set(State='executing', LastMigration=path)
+
+    def run(self):
+        self.ticks = 0
+        GLib.timeout_add(30, self.tick)
+
+    def tick(self):
+        self.ticks += 1
+        outcome = self.plan['Name'].split('-')[0]
+        if self.cancelled:
+            return self.end('cancelled')
+        if outcome == 'slow' and self.ticks > 3:
+            return True
+        if outcome == 'failing' and self.ticks > 5:
+            return self.end('failed')
+        if self.ticks > 14:
+            return self.end('succeeded')
+        for job in self.jobs:
+            job.advance(self.ticks)
+        self.sum()
+        return True
+
+    def sum(self):
+        self.set(BytesDone=sum(j['BytesDone'] for j in self.jobs),
+                 BytesTotal=sum(j['BytesTotal'] for j in self.jobs),
+                 Rate=sum(j['Rate'] for j in self.jobs),
+                 Counts={s: sum(j['State'] == s for j in self.jobs)
+                         for s in {j['State'] for j in self.jobs}})
+
+    def end(self, state):
+        for job in self.jobs:
+            job.end(state)
+        self.sum()
+        self.set(State=state, EndTime=T0 + 72_000_000)
+        self.plan.set(State=state)
+        self.signal('Completed', V('(s)', (state,)))
+        return False
+
+    def Cancel(self, options):
+        if self['State'] != 'running':
+            raise Error('WrongState', f"Migration {self.path.split('/')[-1]} has ended")
+        self.cancelled = True
+        if self.ticks == 0:
+            self.end('cancelled')
+
+    def Retry(self, options):
+        if self['State'] not in ('failed', 'cancelled'):
+            raise Error('WrongState', 'There is nothing to be tried again')
+        self.cancelled = False
+        self.set(State='running', EndTime=0)
+        self.run()
+
+    def Forget(self, options):
+        if self['State'] == 'running':
+            raise Error('WrongState', f"Migration {self.path.split('/')[-1]} is running")
+        for job in self.jobs:
+            self.fake.remove(job)
+        self.fake.remove(self)
+
+    def GetTimeline(self, options):
+        entries = [{'time': V('t', T0), 'event': V('s', 'started'), 'text': V('s', 'Started'),
+                    'uid': V('u', 1000)},
+                   {'time': V('t', T0 + 1_000_000), 'vm': V('u', 1), 'event': V('s', 'phase'),
+                    'text': V('s', 'Copying')}]
+        return V('(aa{sv})', (entries[options.get('offset', 0):],))
+
+
+class Job(Object):
+    def __init__(self, fake, path, vm):
+        self.vm = vm
+        super().__init__(fake, path, 'org.mtv.Migration.VM', Name=vm['name'].unpack(),
+                         SourceId=vm['id'].unpack(), TargetName=vm['name'].unpack(),
+                         State='queued', Phase='queued', Steps=[], Disks=[], BytesDone=0,
+                         BytesTotal=0, Rate=0, ExpectedEnd=0, Waiting='', WaitingSince=0,
+                         QueuePlace=1, Error=('', ''), StartTime=0, EndTime=0, Location='',
+                         Leftovers=0)
+
+    def advance(self, ticks):
+        if ticks == 1:
+            self.set(State='running', Phase='preparing', StartTime=T0, QueuePlace=0)
+        elif ticks <= 11:
+            self.copy((ticks - 1) / 10)
+        elif ticks == 12:
+            self.set(Phase='verifying', Rate=0, Disks=[self.disk('verified', 1)])
+        elif ticks == 13:
+            self.set(Phase='defining')
+
+    def copy(self, share):
+        done = int(share * 4 * GIB)
+        self.set(Phase='copying', BytesDone=done, BytesTotal=4 * GIB, Rate=110 << 20,
+                 Disks=[self.disk('copying', share)])
+
+    def disk(self, state, share):
+        return D(id='disk-1', name='web-disk1.vmdk', state=state, capacity=('t', 8 * GIB),
+                 bytes_done=('t', int(share * 4 * GIB)), bytes_total=('t', 4 * GIB))
+
+    def end(self, state):
+        name = self['Name']
+        self.set(State=state, EndTime=T0 + 72_000_000, Rate=0, Waiting='',
+                 Phase='done' if state == 'succeeded' else self['Phase'],
+                 Location=f'/var/lib/mtv/{name}' if state == 'succeeded' else '',
+                 Error=('org.mtv.Error.BadData', f"Cannot read '{name}.vmdk': bad deflate data")
+                 if state == 'failed' else ('', ''))
+        self.signal('Completed', V('(s)', (state,)))
+
+    def Cancel(self, options):
+        if self['State'] in ('succeeded', 'failed', 'cancelled'):
+            raise Error('WrongState', f"'{self['Name']}' has ended")
+        self.end('cancelled')
+
+    def Retry(self, options):
+        raise Error('WrongState', f"'{self['Name']}' did not fail")
+
+
+class Manager(Object):
+    def __init__(self, fake):
+        super().__init__(fake, ROOT, 'org.mtv.Manager', Version='0.1.0',
+                         ProviderTypes=[('local', False, True), ('ova', True, False)],
+                         Defaults={'max-vms-in-flight': V('u', 20),
+                                   'retry-interval': V('t', 30_000_000)},
+                         Running=0, Queued=0, Suspended=0)
+
+    def AddProvider(self, name, kind, url, options):
+        return self.add(name, kind, url)
+
+    def AddProviderFile(self, name, kind, handle, options):
+        fd = self.invocation.get_message().get_unix_fd_list().get(handle)
+        url = os.readlink(f'/proc/self/fd/{fd}')
+        os.close(fd)
+        return self.add(name, kind, url)
+
+    def add(self, name, kind, url):
+        if kind not in ('ova', 'local'):
+            raise Error('InvalidArgument', f"There is no provider type '{kind}'")
+        if any(o['Name'] == name for o in self.fake.all(Provider)):
+            raise Error('Exists', f"There is a provider '{name}' already")
+        if name == 'secret':
+            raise Error('org.freedesktop.DBus.Error.InteractiveAuthorizationRequired',
+                        'Interactive authentication required.')
+        provider = self.fake.add_provider(
+            name, kind, url, ['source'] if kind == 'ova' else ['destination'],
+            state='refreshing' if kind == 'ova' else 'ready')
+        base = os.path.basename(url)
+        if kind == 'ova' and not base.startswith('stuck'):
+            GLib.timeout_add(20, self.read, provider, base)
+        return V('(o)', (provider.path,))
+
+    def read(self, provider, base):
+        if base.startswith('broken'):
+            provider.set(State='failed', Error=('org.mtv.Error.BadData', f"'{base}' is cut short"))
+        else:
+            provider.vms = [] if base.startswith('empty') else [vm(base.rsplit('.', 1)[0], 'vm-1')]
+            provider.set(State='ready', VirtualMachineCount=len(provider.vms), RefreshTime=T0)
+        return False
+
+    def RemoveProvider(self, path, options):
+        provider = self.fake.objects[path]
+        for plan in self.fake.all(Plan):
+            if path in (plan['Source'], plan['Destination']):
+                raise Error('InUse', f"Plan '{plan['Name']}' uses provider '{provider['Name']}'")
+        self.fake.remove(provider)
+
+    def CreatePlan(self, name, source, destination, names, options):
+        provider = self.fake.objects[source]
+        vms = []
+        for wanted in names:
+            found = [v for v in provider.vms if wanted in (v['name'].unpack(), v['id'].unpack())]
+            if not found:
+                raise Error('NotFound', f"There is no virtual machine '{wanted}'")
+            vms.append(found[0])
+        if options:
+            print('options', sorted(options.items()), file=sys.stderr, flush=True)
+        plan = self.fake.add_plan(name, provider, self.fake.objects[destination], vms, options)
+        return V('(o)', (plan.path,))
+
+    def RemovePlan(self, path, options):
+        if self.fake.objects[path]['State'] == 'executing':
+            raise Error('WrongState', f"Plan '{self.fake.objects[path]['Name']}' is being executed")
+        self.fake.remove(self.fake.objects[path])
+
+    def SetDefaults(self, defaults, options):
+        now = dict(self['Defaults'], **defaults)
+        if not 1 <= now['max-vms-in-flight'] <= 1000:
+            raise Error('InvalidArgument', "'max-vms-in-flight' may be 1 to 1000")
+        self.set(Defaults={'max-vms-in-flight': V('u', now['max-vms-in-flight']),
+                           'retry-interval': V('t', now['retry-interval'])})
+
+
+def vm(name, ident, **more):
+    return D(id=ident, name=name, path=f'/{name}', power_state='off', firmware='efi',
+             cpus=('u', 4), memory=('t', 4 * GIB), os_name='Debian 12', capacity=('t', 8 * GIB),
+             disks=('aa{sv}', [D(id='disk-1', name='web-disk1.vmdk', capacity=('t', 8 * GIB),
+                                 allocated=('t', GIB), format='vmdk', bus='scsi', unit=('u', 0))]),
+             nics=('aa{sv}', [D(id='nic-1', name='Ethernet 1', mac='52:54:00:12:34:56',
+                                network='VM Network', model='e1000')]), **more)
+
+
+class Fake:
+    def __init__(self, bus, xml):
+        self.bus, self.loop, self.objects, self.next = bus, GLib.MainLoop(), {}, {}
+        self.interfaces = {}
+        for path in glob.glob(os.path.join(xml, '*.xml')):
+            with open(path, encoding='utf-8') as file:
+                for info in Gio.DBusNodeInfo.new_for_xml(file.read()).interfaces:
+                    self.interfaces[info.name] = info
+        bus.register_object(ROOT, Gio.DBusNodeInfo.new_for_xml(OBJECT_MANAGER).interfaces[0],
+                            self.get_managed_objects, None, None)
+        self.manager = Manager(self)
+        self.populate()
+
+    def get_managed_objects(self, _bus, _sender, _path, _interface, _method, _args, invocation):
+        invocation.return_value(V('(a{oa{sa{sv}}})', (
+            {path: {o.info.name: o.properties} for path, o in self.objects.items()},)))
+
+    def all(self, kind):
+        return [o for o in self.objects.values() if isinstance(o, kind)]
+
+    def ident(self, kind):
+        self.next[kind] = self.next.get(kind, 0) + 1
+        return str(self.next[kind])
+
+    def export(self, thing):
+        self.objects[thing.path] = thing
+        self.bus.emit_signal(None, ROOT, 'org.freedesktop.DBus.ObjectManager', 'InterfacesAdded',
+                             V('(oa{sa{sv}})', (thing.path, {thing.info.name: thing.properties})))
+        return thing
+
+    def remove(self, thing):
+        self.bus.unregister_object(thing.registration)
+        del self.objects[thing.path]
+        self.bus.emit_signal(None, ROOT, 'org.freedesktop.DBus.ObjectManager', 'InterfacesRemoved',
+                             V('(oas)', (thing.path, [thing.info.name])))
+
+    def add_provider(self, *args, **more):
+        return self.export(Provider(self, self.ident('provider'), *args, **more))
+
+    def add_plan(self, *args, **more):
+        return self.export(Plan(self, self.ident('plan'), *args, **more))
+
+    def migrate(self, plan):
+        migration = Migration(self, self.ident('migration'), plan)
+        for job in migration.jobs:
+            self.export(job)
+        return self.export(migration)
+
+    def populate(self):
+        local = self.add_provider('local', 'local', '/var/lib/mtv/vms', ['destination'])
+        ova = self.add_provider(
+            'office', 'ova', '/srv/exports/of/the/office/in/a/rather/long/path/office', ['source'],
+            vms=[vm('web-1', 'vm-1'), vm('twin', 'vm-2'), vm('twin', 'vm-3'),
+                 vm('evil\x1b[31m\n\u202ename', 'vm-4', problem='A name made to confuse')])
+        self.add_provider('broken', 'ova', '/srv/broken.ova', ['source'], state='failed',
+                          error=('org.mtv.Error.BadData', "'broken.ova' is cut short"),
+                          concerns=[D(id='not-readable', category='critical',
+                                      label='Cannot be read', assessment='It is cut short.')])
+        self.add_provider('big', 'ova', '/srv/big', ['source'],
+                          vms=[vm(f'vm-{n:05}', f'id-{n}') for n in range(10000)])
+        web = self.add_plan('web', ova, local, ova.vms[:1], {'description': 'The web server'})
+        self.add_plan('failing', ova, local, ova.vms[:1], {})
+        slow = self.add_plan('slow', ova, local, ova.vms[:2], {})
+        self.add_plan('blocked', ova, local, ova.vms[:1], {})
+        self.add_plan('evil', ova, local, ova.vms[3:], {})
+        for _ in range(2):
+            done = self.migrate(web)
+            for job in done.jobs:
+                job.advance(1)
+                job.copy(1)
+            done.end('succeeded')
+        running = self.migrate(slow)
+        for job in running.jobs:
+            job.advance(1)
+            job.copy(0.3)
+        running.jobs[1].set(State='suspended', Waiting='waiting for free space at the destination',
+                            WaitingSince=T0)
+        running.sum()
+        running.ticks = 4
+        GLib.timeout_add(30, running.tick)
+
+
+def main():
+    bus = Gio.bus_get_sync(Gio.BusType.SESSION)
+    fake = Fake(bus, sys.argv[1])
+    Gio.bus_own_name_on_connection(bus, 'org.mtv.Manager', Gio.BusNameOwnerFlags.DO_NOT_QUEUE,
+                                   None, lambda *_: fake.loop.quit())
+    fake.loop.run()
+
+
+main()
