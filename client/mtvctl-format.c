@@ -265,7 +265,7 @@ const char *
 mtvctl_closest (const char *word, const char *const *candidates)
 {
   gsize length = strlen (word);
-  guint limit = MAX (1, MIN (3, length / 3)), best = G_MAXUINT;
+  guint limit = CLAMP ((length + 1) / 2, 1, 3), best = G_MAXUINT;
   const char *closest = NULL;
 
   if (length > 100)
