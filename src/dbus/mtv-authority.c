@@ -10,8 +10,10 @@
 #define PLAN "org.mtv.plan"
 #define RUN "org.mtv.run"
 
-/* A dialog lasts as long as a user lets it; the daemon may have 128 calls open on the system bus,
- * and one user shall not use them up. */
+/* The bus lets a connection have 128 calls open and fails the next, which must not be taken for a
+ * refusal: so many questions at most are asked at a time, the others wait. A dialog lasts as long
+ * as a user lets it; it does not count here, but no user can have more than a few. */
+#define MAX_QUESTIONS 32
 #define MAX_DIALOGS_PER_USER 8
 #define DIALOG_TIMEOUT_MS (120 * 1000)
 #define CHECK_TIMEOUT_MS (25 * 1000)
@@ -51,7 +53,9 @@ struct _MtvAuthority
 
   GDBusConnection *connection; /* (owned) */
   MtvAuthorityMode mode;
-  GHashTable *dialogs; /* (owned) uid to how many dialogs are open for it; main thread */
+  GHashTable *dialogs; /* (owned) uid to how many dialogs are open for it */
+  GQueue waiting;      /* (element-type GTask) that have asked nothing yet */
+  guint questions;     /* being asked now */
 };
 
 G_DEFINE_FINAL_TYPE (MtvAuthority, mtv_authority, G_TYPE_OBJECT)
@@ -131,6 +135,19 @@ deny (GTask *task, const char *why)
                            why);
 }
 
+static void ask_bus (MtvAuthority *self, GTask *task);
+
+static void
+question_answered (MtvAuthority *self)
+{
+  self->questions--;
+  while (self->questions < MAX_QUESTIONS && !g_queue_is_empty (&self->waiting))
+    {
+      g_autoptr (GTask) task = g_queue_pop_head (&self->waiting);
+      ask_bus (self, task);
+    }
+}
+
 static guint
 count_dialogs (MtvAuthority *self, guint32 uid, int change)
 {
@@ -148,12 +165,15 @@ static void
 polkit_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
+  MtvAuthority *self = g_task_get_source_object (task);
   Check *check = g_task_get_task_data (task);
   g_autoptr (GError) error = NULL;
   gboolean authorized, challenge;
 
   if (check->interactive)
-    count_dialogs (g_task_get_source_object (task), check->uid, -1);
+    count_dialogs (self, check->uid, -1);
+  else
+    question_answered (self);
 
   g_autoptr (GVariant) answer
       = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
@@ -193,6 +213,8 @@ ask_polkit (MtvAuthority *self, GTask *task)
       return;
     }
 
+  if (!check->interactive)
+    self->questions++;
   g_variant_builder_add (
       &subject, "{sv}", "name",
       g_variant_new_string (g_dbus_method_invocation_get_sender (check->invocation)));
@@ -207,6 +229,21 @@ ask_polkit (MtvAuthority *self, GTask *task)
 }
 
 static void
+decide (MtvAuthority *self, GTask *task)
+{
+  Check *check = g_task_get_task_data (task);
+
+  if (is_trusted (self, check->uid))
+    g_task_return_boolean (task, TRUE);
+  else if (self->mode == MTV_AUTHORITY_SESSION)
+    deny (task, "this daemon works for another user");
+  else if (check->action == NULL)
+    deny (task, "only root may");
+  else
+    ask_polkit (self, task);
+}
+
+static void
 uid_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
@@ -218,21 +255,31 @@ uid_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (answer == NULL)
     {
-      deny (task, "the bus does not know the caller any more");
-      return;
+      g_dbus_error_strip_remote_error (error);
+      deny (task, error->message);
     }
-
-  g_variant_get (answer, "(u)", &check->uid);
-  g_object_set_qdata_full (G_OBJECT (check->invocation), uid_quark (),
-                           g_memdup2 (&check->uid, sizeof check->uid), g_free);
-  if (is_trusted (self, check->uid))
-    g_task_return_boolean (task, TRUE);
-  else if (self->mode == MTV_AUTHORITY_SESSION)
-    deny (task, "this daemon works for another user");
-  else if (check->action == NULL)
-    deny (task, "only root may");
   else
-    ask_polkit (self, task);
+    {
+      g_variant_get (answer, "(u)", &check->uid);
+      g_object_set_qdata_full (G_OBJECT (check->invocation), uid_quark (),
+                               g_memdup2 (&check->uid, sizeof check->uid), g_free);
+      decide (self, task);
+    }
+  question_answered (self);
+}
+
+static void
+ask_bus (MtvAuthority *self, GTask *task)
+{
+  Check *check = g_task_get_task_data (task);
+
+  self->questions++;
+  g_dbus_connection_call (
+      self->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+      "GetConnectionUnixUser",
+      g_variant_new ("(s)", g_dbus_method_invocation_get_sender (check->invocation)),
+      G_VARIANT_TYPE ("(u)"), G_DBUS_CALL_FLAGS_NONE, CHECK_TIMEOUT_MS, NULL, uid_cb,
+      g_object_ref (task));
 }
 
 void
@@ -250,11 +297,10 @@ mtv_authority_check_async (MtvAuthority *self, GDBusMethodInvocation *invocation
         != 0;
   g_task_set_source_tag (task, mtv_authority_check_async);
   g_task_set_task_data (task, check, check_free);
-  g_dbus_connection_call (self->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                          "org.freedesktop.DBus", "GetConnectionUnixUser",
-                          g_variant_new ("(s)", g_dbus_message_get_sender (message)),
-                          G_VARIANT_TYPE ("(u)"), G_DBUS_CALL_FLAGS_NONE, CHECK_TIMEOUT_MS, NULL,
-                          uid_cb, g_object_ref (task));
+  if (self->questions < MAX_QUESTIONS)
+    ask_bus (self, task);
+  else
+    g_queue_push_tail (&self->waiting, g_steal_pointer (&task));
 }
 
 gboolean
@@ -264,29 +310,56 @@ mtv_authority_check_finish (MtvAuthority *self, GAsyncResult *result, GError **e
   return g_task_propagate_boolean (G_TASK (result), error);
 }
 
+/* A call that waits for its decision. */
+typedef struct
+{
+  MtvAuthority *authority;           /* (owned) */
+  GDBusInterfaceSkeleton *skeleton;  /* (owned) */
+  GDBusMethodInvocation *invocation; /* goes to whoever answers it */
+  const char *action;                /* static */
+} Call;
+
+static void
+call_free (Call *call)
+{
+  g_object_unref (call->authority);
+  g_object_unref (call->skeleton);
+  g_free (call);
+}
+
 /* The call goes on where GDBus would have gone on at once. */
 static void
-guard_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+decided_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  GDBusMethodInvocation *invocation = user_data;
-  g_autoptr (GDBusInterfaceSkeleton) skeleton
-      = g_object_steal_qdata (G_OBJECT (invocation), g_quark_from_static_string ("mtv-skeleton"));
+  Call *call = user_data;
+  GDBusMethodInvocation *invocation = call->invocation;
   GError *error = NULL;
 
   if (!mtv_authority_check_finish (MTV_AUTHORITY (source), result, &error))
     g_dbus_method_invocation_take_error (invocation, error);
-  else if (g_dbus_interface_skeleton_get_connection (skeleton) == NULL)
+  else if (g_dbus_interface_skeleton_get_connection (call->skeleton) == NULL)
     g_dbus_method_invocation_return_error (invocation, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT,
                                            "'%s' has been removed meanwhile",
                                            g_dbus_method_invocation_get_object_path (invocation));
   else
-    g_dbus_interface_skeleton_get_vtable (skeleton)->method_call (
-        g_dbus_method_invocation_get_connection (invocation),
-        g_dbus_method_invocation_get_sender (invocation),
-        g_dbus_method_invocation_get_object_path (invocation),
-        g_dbus_method_invocation_get_interface_name (invocation),
-        g_dbus_method_invocation_get_method_name (invocation),
-        g_dbus_method_invocation_get_parameters (invocation), invocation, skeleton);
+    g_dbus_interface_skeleton_get_vtable (call->skeleton)
+        ->method_call (g_dbus_method_invocation_get_connection (invocation),
+                       g_dbus_method_invocation_get_sender (invocation),
+                       g_dbus_method_invocation_get_object_path (invocation),
+                       g_dbus_method_invocation_get_interface_name (invocation),
+                       g_dbus_method_invocation_get_method_name (invocation),
+                       g_dbus_method_invocation_get_parameters (invocation), invocation,
+                       call->skeleton);
+  call_free (call);
+}
+
+static gboolean
+decide_call (gpointer user_data)
+{
+  Call *call = user_data;
+
+  mtv_authority_check_async (call->authority, call->invocation, call->action, decided_cb, call);
+  return G_SOURCE_REMOVE;
 }
 
 /* GDBus emits this on a thread of a pool that all GTasks share, so it must not wait for anybody:
@@ -309,9 +382,12 @@ authorize_cb (GDBusInterfaceSkeleton *skeleton, GDBusMethodInvocation *invocatio
       return FALSE;
     }
 
-  g_object_set_qdata_full (G_OBJECT (invocation), g_quark_from_static_string ("mtv-skeleton"),
-                           g_object_ref (skeleton), g_object_unref);
-  mtv_authority_check_async (self, invocation, action, guard_cb, invocation);
+  Call *call = g_new0 (Call, 1);
+  call->authority = g_object_ref (self);
+  call->skeleton = g_object_ref (skeleton);
+  call->invocation = invocation;
+  call->action = action;
+  g_main_context_invoke (NULL, decide_call, call);
   return FALSE;
 }
 
@@ -330,6 +406,7 @@ mtv_authority_finalize (GObject *object)
 {
   MtvAuthority *self = MTV_AUTHORITY (object);
 
+  g_assert (g_queue_is_empty (&self->waiting)); /* each would hold a reference */
   g_clear_object (&self->connection);
   g_clear_pointer (&self->dialogs, g_hash_table_unref);
   G_OBJECT_CLASS (mtv_authority_parent_class)->finalize (object);
@@ -345,6 +422,7 @@ static void
 mtv_authority_init (MtvAuthority *self)
 {
   self->dialogs = g_hash_table_new (NULL, NULL);
+  g_queue_init (&self->waiting);
 }
 
 MtvAuthority *

@@ -24,7 +24,7 @@ void mtv_authority_guard (MtvAuthority *self, GDBusInterfaceSkeleton *skeleton);
 
 /* May the caller of @invocation do @action? NULL: only whom nobody needs to be asked for. FALSE
  * with G_DBUS_ERROR_ACCESS_DENIED, or MTV_ERROR_AUTH_REQUIRED if it could be had by a dialog that
- * the caller did not allow. Main thread or a thread of GTask; answers on the main thread. */
+ * the caller did not allow. Main thread. */
 void mtv_authority_check_async (MtvAuthority *self, GDBusMethodInvocation *invocation,
                                 const char *action, GAsyncReadyCallback callback,
                                 gpointer user_data);

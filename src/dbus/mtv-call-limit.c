@@ -97,6 +97,21 @@ call_arrives (Limit *limit, GDBusConnection *connection, GDBusMessage *message)
   return message;
 }
 
+/* An answer that nobody wanted. It cannot be dropped: g_dbus_connection_flush() would wait for it
+ * for ever (GLib 2.74 counts only what was written); and sent, it would be a breach of the bus'
+ * policy. So something goes out in its place that has no effect. (transfer full) */
+static GDBusMessage *
+replace_answer (GDBusMessage *message)
+{
+  GDBusMessage *nothing = g_dbus_message_new_method_call (
+      "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.Peer", "Ping");
+
+  g_dbus_message_set_flags (nothing, G_DBUS_MESSAGE_FLAGS_NO_REPLY_EXPECTED);
+  g_dbus_message_set_serial (nothing, g_dbus_message_get_serial (message));
+  g_object_unref (message);
+  return nothing;
+}
+
 static GDBusMessage *
 answer_leaves (Limit *limit, GDBusMessage *message)
 {
@@ -111,9 +126,7 @@ answer_leaves (Limit *limit, GDBusMessage *message)
   limit->total--;
   if (g_hash_table_size (waiting) == 0)
     g_hash_table_remove (limit->senders, sender);
-  if (!GPOINTER_TO_INT (wants_answer))
-    g_clear_object (&message);
-  return message;
+  return GPOINTER_TO_INT (wants_answer) ? message : replace_answer (message);
 }
 
 static GDBusMessage *

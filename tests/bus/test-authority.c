@@ -198,6 +198,48 @@ test_dialogs (Fixture *f, gconstpointer data)
   g_assert_no_error (error);
 }
 
+/* More calls at once than the bus lets us ask questions at once. */
+static void
+test_crowd (Fixture *f, gconstpointer data)
+{
+  enum
+  {
+    CLIENTS = 4,
+    CALLS = 60
+  };
+  GDBusConnection *first = f->bus.client;
+  GDBusConnection *clients[CLIENTS];
+  GAsyncResult *results[CLIENTS * CALLS] = { NULL };
+
+  (void) data;
+  f->polkit.authorized = TRUE;
+  for (guint i = 0; i < CLIENTS; i++)
+    {
+      f->bus.client = clients[i] = bus_connect (&f->bus);
+      for (guint j = 0; j < CALLS; j++)
+        bus_send (&f->bus, PATH, "org.mtv.Plan.Archive", no_options (), G_DBUS_CALL_FLAGS_NONE,
+                  &results[i * CALLS + j]);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (results); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      bus_wait_for (results[i] != NULL);
+      g_autoptr (GVariant) reply
+          = g_dbus_connection_call_finish (clients[i / CALLS], results[i], &error);
+      g_assert_no_error (error);
+      g_object_unref (results[i]);
+    }
+  g_assert_cmpuint (f->archived, ==, CLIENTS * CALLS);
+
+  f->bus.client = first;
+  for (guint i = 0; i < CLIENTS; i++)
+    {
+      g_dbus_connection_close_sync (clients[i], NULL, NULL);
+      g_object_unref (clients[i]);
+    }
+}
+
 static void
 test_removed_meanwhile (Fixture *f, gconstpointer data)
 {
@@ -301,6 +343,7 @@ main (int argc, char **argv)
   ADD ("trusted/system", MTV_AUTHORITY_SYSTEM, test_trusted);
   ADD ("trusted/session", MTV_AUTHORITY_SESSION, test_trusted);
   ADD ("dialogs", MTV_AUTHORITY_STRICT, test_dialogs);
+  ADD ("crowd", MTV_AUTHORITY_STRICT, test_crowd);
   ADD ("removed-meanwhile", MTV_AUTHORITY_STRICT, test_removed_meanwhile);
   return g_test_run ();
 }
