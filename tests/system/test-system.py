@@ -100,25 +100,24 @@ class System(unittest.TestCase):
         """polkit: root may, nobody may not, nor may nobody see less than everybody."""
         machine = self.machine
         name, plan = self.make_plan()
-        nobody = os.environ.get('NOBODY', 'nobody')
         for args in (('AddProvider', 'sssa{sv}', 'x', 'ova', '/srv', '0'),
                      ('RemovePlan', 'oa{sv}', plan, '0'),
                      ('SetDefaults', 'a{sv}a{sv}', '0', '0')):
-            result = machine.run('busctl', 'call', NAME, ROOT, NAME, *args, user=nobody, check=False)
+            result = machine.run('busctl', 'call', NAME, ROOT, NAME, *args, user='nobody', check=False)
             self.assertNotEqual(result.returncode, 0, args)
             self.assertRegex(result.stderr.lower(), 'denied|authori[sz]', args)
         result = machine.run('busctl', 'call', NAME, plan, 'org.mtv.Plan', 'Start', 'a{sv}', '0',
-                             user=nobody, check=False)
+                             user='nobody', check=False)
         self.assertNotEqual(result.returncode, 0)
-        self.assertIn(name, machine.run('mtvctl', 'plan', 'list', user=nobody))
-        result = machine.run('mtvctl', 'plan', 'start', name, user=nobody, check=False)
+        self.assertIn(name, machine.run('mtvctl', 'plan', 'list', user='nobody'))
+        result = machine.run('mtvctl', 'plan', 'start', name, user='nobody', check=False)
         self.assertEqual(result.returncode, 6, result.stderr)
         # What a rule allows, it allows.
         machine.write('/etc/polkit-1/rules.d/50-mtv.rules', 'polkit.addRule(function(action, subject) {'
                       'if (action.id == "org.mtv.run" && subject.user == "nobody") '
                       'return polkit.Result.YES; });')
         machine.run('systemctl', 'try-restart', 'polkit')
-        machine.run('mtvctl', 'plan', 'start', '--wait', name, user=nobody)
+        machine.run('mtvctl', 'plan', 'start', '--wait', name, user='nobody')
         os.unlink(machine.inside('/etc/polkit-1/rules.d/50-mtv.rules'))
         machine.run('systemctl', 'try-restart', 'polkit')
 

@@ -26,7 +26,7 @@ tar -C "$STAGE" -c . | tar -C "$STATE/root" --no-overwrite-dir -x
 systemd-sysusers --root="$STATE/root"
 exec systemd-nspawn --quiet --register=no --keep-unit --notify-ready=yes --machine="$NAME" \
   --directory="$STATE/root" --private-network --resolv-conf=off --timezone=off --link-journal=no \
-  --console=pipe --bind="$SHARE:/srv/share" systemd.unit=basic.target
+  --console=pipe --bind="$SHARE:/srv/share" --boot systemd.unit=basic.target
 '''
 
 
@@ -110,7 +110,7 @@ class Machine(harness.World):
         command = ['nsenter', '-t', str(self.leader), '-m', '-u', '-i', '-n', '-p', '--', 'env', '-i',
                    'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/root', 'LC_ALL=C.UTF-8']
         if user:
-            command += ['setpriv', f'--reuid={user}', f'--regid={user}', '--clear-groups']
+            command += ['setpriv', f'--reuid={user}', '--regid=nogroup', '--clear-groups']
         result = subprocess.run([*command, *map(str, args)], stdin=subprocess.DEVNULL,
                                 capture_output=True, text=True, timeout=timeout, check=False)
         if check and result.returncode != 0:
