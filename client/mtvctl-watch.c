@@ -77,7 +77,6 @@ mtvctl_watch_describe (MtvDBusMigrationVM *job)
   gboolean running = g_strcmp0 (state, "running") == 0;
   g_autofree char *what
       = mtvctl_state_label (running ? mtv_dbus_migration_vm_get_phase (job) : state, NULL);
-  g_autofree char *location = NULL;
 
   if (g_strcmp0 (state, "succeeded") == 0)
     more = mtv_dbus_migration_vm_get_location (job);

@@ -181,7 +181,7 @@ def test_names():
 
 
 def test_usage():
-    assert "Unknown command 'prowider'. Did you mean 'provider'?" in mtvctl('provder', code=2).stderr
+    assert "Unknown command 'prowider'. Did you mean 'provider'?" in mtvctl('prowider', code=2).stderr
     assert "Did you mean 'plan start'?" in mtvctl('plan', 'strat', 'web', code=2).stderr
     assert 'Usage: mtvctl plan show PLAN...' in mtvctl('plan', 'show', code=2).stderr
     assert 'Too many arguments' in mtvctl('plan', 'list', 'x', code=2).stderr
