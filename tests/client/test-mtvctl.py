@@ -358,7 +358,7 @@ def test_interrupt():
     assert "The migration goes on. Watch it with 'mtvctl migration watch 3',\n" \
         "stop it with 'mtvctl migration cancel 3'." in text, text
     assert text.count('\x1b[?25l') == text.count('\x1b[?25h') == 1, text
-    assert js('migration', 'list')[2]['state'] == 'running'
+    assert js('migration', 'show', '3')[0]['state'] == 'running'
     with tempfile.TemporaryDirectory() as folder:  # while the file is read there is no migration
         file = os.path.join(folder, 'stuck.ova')
         open(file, 'w', encoding='ascii').close()
