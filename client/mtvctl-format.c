@@ -17,6 +17,12 @@ static const struct
   { "m", MINUTE }, { "s", G_USEC_PER_SEC }, { "ms", 1000 },
 };
 
+guint
+mtvctl_format_percent (guint64 done, guint64 total)
+{
+  return done >= total ? 100 : MIN (99, (guint) (100.0 * done / total));
+}
+
 char *
 mtvctl_format_size (guint64 bytes)
 {

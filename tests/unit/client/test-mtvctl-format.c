@@ -15,6 +15,15 @@ take (char *got, const char *expected)
 }
 
 static void
+test_percent (void)
+{
+  g_assert_cmpuint (mtvctl_format_percent (0, 7), ==, 0);
+  g_assert_cmpuint (mtvctl_format_percent (999999, 1000000), ==, 99);
+  g_assert_cmpuint (mtvctl_format_percent (32112640, 32112640), ==, 100);
+  g_assert_cmpuint (mtvctl_format_percent (8, 7), ==, 100);
+}
+
+static void
 test_size (void)
 {
   take (mtvctl_format_size (0), "0B");
@@ -137,6 +146,7 @@ main (int argc, char **argv)
 {
   setlocale (LC_ALL, "");
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/mtvctl-format/percent", test_percent);
   g_test_add_func ("/mtvctl-format/size", test_size);
   g_test_add_func ("/mtvctl-format/span", test_span);
   g_test_add_func ("/mtvctl-format/ago", test_ago);
