@@ -13,10 +13,11 @@ G_BEGIN_DECLS
 typedef struct
 {
   Bus bus;
-  char *directory;    /* (owned) */
-  MtvStore *store;    /* (owned) */
-  MtvEngine *engine;  /* (owned) */
-  MtvFront *front;    /* (owned) */
+  char *directory;   /* (owned) */
+  MtvStore *store;   /* (owned) */
+  MtvEngine *engine; /* (owned) */
+  MtvFront *front;   /* (owned) */
+  guint subscription;
   GPtrArray *signals; /* (owned) (element-type utf8) "path member arguments" that the client got */
 } FrontFixture;
 

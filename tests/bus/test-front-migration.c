@@ -66,11 +66,11 @@ test_objects (Fixture *f, gconstpointer data)
 
   g_autofree char *last = g_strdup_printf ("'%s'", f->migration);
   front_wait_for_property (&f->front, f->plan, "org.mtv.Plan", "LastMigration", last);
-  front_wait_for_property (&f->front, ROOT, "org.mtv.Manager", "Running", "uint32 1");
+  front_wait_for_property (&f->front, ROOT, "org.mtv.Manager", "Running", "1");
 
   /* Its VM was there before the migration was. */
   guint vm = front_wait_for_signal (&f->front, ROOT, "InterfacesAdded", f->vm);
-  g_autofree char *itself = g_strdup_printf ("objectpath '%s', ", f->migration);
+  g_autofree char *itself = g_strdup_printf ("('%s', ", f->migration);
   g_assert_cmpuint (front_wait_for_signal (&f->front, ROOT, "InterfacesAdded", itself), >, vm);
 
   bus_call_fails (bus, f->plan, "org.mtv.Plan.Start", front_args ("{}"), WRONG_STATE, "'move'");
@@ -97,11 +97,10 @@ test_success (Fixture *f, gconstpointer data)
   front_wait_for_property (front, f->vm, "org.mtv.Migration.VM", "State", "'succeeded'");
   front_wait_for_property (front, f->vm, "org.mtv.Migration.VM", "Phase", "'done'");
   front_wait_for_property (front, f->vm, "org.mtv.Migration.VM", "Location", "'memory:web-3'");
-  front_wait_for_property (front, f->vm, "org.mtv.Migration.VM", "BytesDone", "uint64 1048576");
-  front_wait_for_property (front, f->vm, "org.mtv.Migration.VM", "Leftovers", "uint32 0");
+  front_wait_for_property (front, f->vm, "org.mtv.Migration.VM", "BytesDone", "1048576");
+  front_wait_for_property (front, f->vm, "org.mtv.Migration.VM", "Leftovers", "0");
   front_wait_for_property (front, f->vm, "org.mtv.Migration.VM", "Error", "('', '')");
-  front_wait_for_property (front, f->migration, "org.mtv.Migration", "BytesTotal",
-                           "uint64 1048576");
+  front_wait_for_property (front, f->migration, "org.mtv.Migration", "BytesTotal", "1048576");
 
   /* Whoever hears that it has ended finds the properties so. */
   guint vm = front_wait_for_signal (front, f->vm, "Completed", "('succeeded',)");
@@ -201,6 +200,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_log_set_always_fatal (G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL); /* ends that fail are told */
   ADD ("objects", test_objects);
   ADD ("success", test_success);
   ADD ("failure-and-retry", test_failure_and_retry);
