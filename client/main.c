@@ -93,47 +93,47 @@ static int show_help (Mtvctl *ctl, char **args, GError **error);
 /* The first verb of a noun is the one that it means when it stands alone. */
 static const Command commands[] = {
   { "provider", "list", 0, 0, "", N_ ("List providers"), mtvctl_provider_list, 0, FALSE },
-  { "provider", "show", 1, ANY, "PROVIDER…", N_ ("Show one or more providers"),
+  { "provider", "show", 1, ANY, "PROVIDER...", N_ ("Show one or more providers"),
     mtvctl_provider_show, 0, FALSE },
   { "provider", "add", 3, 3, "NAME TYPE URL|FILE", N_ ("Add a provider"), mtvctl_provider_add,
     FOR_WAIT, FALSE },
-  { "provider", "test", 1, ANY, "PROVIDER…", N_ ("Try whether a provider can be used"),
+  { "provider", "test", 1, ANY, "PROVIDER...", N_ ("Try whether a provider can be used"),
     mtvctl_provider_test, 0, FALSE },
-  { "provider", "refresh", 1, ANY, "PROVIDER…", N_ ("Read the inventory again"),
+  { "provider", "refresh", 1, ANY, "PROVIDER...", N_ ("Read the inventory again"),
     mtvctl_provider_refresh, FOR_WAIT, FALSE },
-  { "provider", "remove", 1, ANY, "PROVIDER…", N_ ("Forget a provider"), mtvctl_provider_remove, 0,
-    FALSE },
-  { "vm", "list", 0, ANY, "[PROVIDER…]", N_ ("List virtual machines of sources"), mtvctl_vm_list,
-    FOR_FILTER, FALSE },
-  { "vm", "show", 2, ANY, "PROVIDER VM…", N_ ("Show one or more virtual machines"), mtvctl_vm_show,
+  { "provider", "remove", 1, ANY, "PROVIDER...", N_ ("Forget a provider"), mtvctl_provider_remove,
     0, FALSE },
+  { "vm", "list", 0, ANY, "[PROVIDER...]", N_ ("List virtual machines of sources"), mtvctl_vm_list,
+    FOR_FILTER, FALSE },
+  { "vm", "show", 2, ANY, "PROVIDER VM...", N_ ("Show one or more virtual machines"),
+    mtvctl_vm_show, 0, FALSE },
   { "plan", "list", 0, 0, "", N_ ("List plans"), mtvctl_plan_list, 0, FALSE },
-  { "plan", "show", 1, ANY, "PLAN…", N_ ("Show one or more plans"), mtvctl_plan_show, 0, FALSE },
-  { "plan", "create", 1, ANY, "NAME VM…", N_ ("Create a plan"), mtvctl_plan_create,
+  { "plan", "show", 1, ANY, "PLAN...", N_ ("Show one or more plans"), mtvctl_plan_show, 0, FALSE },
+  { "plan", "create", 1, ANY, "NAME VM...", N_ ("Create a plan"), mtvctl_plan_create,
     FOR_CREATE | FOR_PLAN | FOR_WAIT, FALSE },
   { "plan", "validate", 1, 1, "PLAN", N_ ("Try a plan without effect, show concerns"),
     mtvctl_plan_validate, 0, FALSE },
   { "plan", "start", 1, 1, "PLAN", N_ ("Start a migration"), mtvctl_plan_start, FOR_WAIT, FALSE },
-  { "plan", "archive", 1, ANY, "PLAN…", N_ ("Close a plan for good"), mtvctl_plan_archive, 0,
+  { "plan", "archive", 1, ANY, "PLAN...", N_ ("Close a plan for good"), mtvctl_plan_archive, 0,
     FALSE },
-  { "plan", "remove", 1, ANY, "PLAN…", N_ ("Forget a plan and its migrations"), mtvctl_plan_remove,
-    0, FALSE },
+  { "plan", "remove", 1, ANY, "PLAN...", N_ ("Forget a plan and its migrations"),
+    mtvctl_plan_remove, 0, FALSE },
   { "migration", "list", 0, 0, "", N_ ("List migrations"), mtvctl_migration_list, 0, FALSE },
-  { "migration", "show", 1, ANY, "MIGRATION…", N_ ("Show one or more migrations"),
+  { "migration", "show", 1, ANY, "MIGRATION...", N_ ("Show one or more migrations"),
     mtvctl_migration_show, 0, FALSE },
   { "migration", "watch", 0, 1, "[MIGRATION]", N_ ("Follow a migration until it ends"),
     mtvctl_migration_watch, 0, FALSE },
   { "migration", "timeline", 1, 2, "MIGRATION [VM]", N_ ("Show what happened, and when"),
     mtvctl_migration_timeline, 0, FALSE },
-  { "migration", "cancel", 1, ANY, "MIGRATION [VM…]", N_ ("Stop it, or some of its machines"),
+  { "migration", "cancel", 1, ANY, "MIGRATION [VM...]", N_ ("Stop it, or some of its machines"),
     mtvctl_migration_cancel, FOR_WAIT, FALSE },
-  { "migration", "retry", 1, ANY, "MIGRATION [VM…]", N_ ("Start again what did not succeed"),
+  { "migration", "retry", 1, ANY, "MIGRATION [VM...]", N_ ("Start again what did not succeed"),
     mtvctl_migration_retry, FOR_WAIT, FALSE },
-  { "migration", "forget", 1, ANY, "MIGRATION…", N_ ("Remove the record of a migration"),
+  { "migration", "forget", 1, ANY, "MIGRATION...", N_ ("Remove the record of a migration"),
     mtvctl_migration_forget, 0, FALSE },
   { "defaults", "show", 0, 0, "", N_ ("Show the daemon's settings"), mtvctl_defaults_show, 0,
     FALSE },
-  { "defaults", "set", 1, ANY, "KEY=VALUE…", N_ ("Change settings, at once and for good"),
+  { "defaults", "set", 1, ANY, "KEY=VALUE...", N_ ("Change settings, at once and for good"),
     mtvctl_defaults_set, 0, FALSE },
   { "import", NULL, 1, 1, "FILE.ova", N_ ("Bring over what an OVA file holds"), mtvctl_import,
     FOR_IMPORT | FOR_PLAN, FALSE },
@@ -309,10 +309,10 @@ append_help (GString *out, const char *what, const char *help)
 {
   guint width = mtvctl_width (what);
 
-  if (width > 28)
-    g_string_append_printf (out, "  %s\n%30s%s\n", what, "", help);
+  if (width > 29)
+    g_string_append_printf (out, "  %s\n%32s%s\n", what, "", help);
   else
-    g_string_append_printf (out, "  %s%*s%s\n", what, 28 - (int) width, "", help);
+    g_string_append_printf (out, "  %s%*s%s\n", what, 30 - (int) width, "", help);
 }
 
 static guint
@@ -363,10 +363,10 @@ show_help (Mtvctl *ctl, char **args, GError **error)
       return MTVCTL_ERROR;
     }
   if (only == NULL)
-    g_string_append_printf (out, "mtvctl %s\n\n%s%s%s\n", _ ("[OPTIONS…] COMMAND …"), bold,
+    g_string_append_printf (out, "mtvctl %s\n\n%s%s%s\n", _ ("[OPTIONS...] COMMAND ..."), bold,
                             _ ("Migrate virtual machines."), plain);
   else if (only->verb != NULL)
-    g_string_append_printf (out, "mtvctl %s\n", _ ("[OPTIONS…] COMMAND …"));
+    g_string_append_printf (out, "mtvctl %s\n", _ ("[OPTIONS...] COMMAND ..."));
   for (guint i = 0; i < G_N_ELEMENTS (groups); i++)
     {
       const Command *first = find_command (groups[i].noun, NULL);

@@ -17,6 +17,12 @@ static const struct
   { "m", MINUTE }, { "s", G_USEC_PER_SEC }, { "ms", 1000 },
 };
 
+guint
+mtvctl_format_percent (guint64 done, guint64 total)
+{
+  return done >= total ? 100 : MIN (99, (guint) (100.0 * done / total));
+}
+
 char *
 mtvctl_format_size (guint64 bytes)
 {
@@ -265,7 +271,7 @@ const char *
 mtvctl_closest (const char *word, const char *const *candidates)
 {
   gsize length = strlen (word);
-  guint limit = MAX (1, MIN (3, length / 3)), best = G_MAXUINT;
+  guint limit = CLAMP ((length + 1) / 2, 1, 3), best = G_MAXUINT;
   const char *closest = NULL;
 
   if (length > 100)

@@ -25,7 +25,7 @@ format_share (guint64 done, guint64 total)
 {
   if (total == 0)
     return NULL;
-  return g_strdup_printf ("%u%%", (guint) MIN (100, done / (total / 100.0)));
+  return g_strdup_printf ("%u%%", mtvctl_format_percent (done, total));
 }
 
 /* How long until @end, or how long it took; NULL where that has no meaning. */

@@ -19,8 +19,8 @@ print_event (Mtvctl *ctl, const char *path, const char *what, GVariant *details)
   g_autofree char *printed = details != NULL ? g_variant_print (details, FALSE) : g_strdup ("");
   g_autofree char *text = mtvctl_escape (printed);
 
-  printf ("%.12s %s%s%s %s %s\n", time, mtvctl_style (&ctl->out, MTVCTL_BOLD), name,
-          mtvctl_style (&ctl->out, MTVCTL_PLAIN), what, text);
+  printf ("%.12s %s%s%s %s%s%s\n", time, mtvctl_style (&ctl->out, MTVCTL_BOLD), name,
+          mtvctl_style (&ctl->out, MTVCTL_PLAIN), what, *text ? " " : "", text);
 }
 
 static void

@@ -202,7 +202,7 @@ say_plainly (Watch *self, MtvDBusMigrationVM *job)
   g_autofree char *done_text = mtvctl_format_size (done);
   g_autofree char *total_text = mtvctl_format_size (total);
   g_autofree char *rate = mtvctl_format_rate (mtv_dbus_migration_vm_get_rate (job));
-  printf (_ ("%s: %s, %u%% (%s of %s, %s)\n"), name, text, (guint) (done / (total / 100.0)),
+  printf (_ ("%s: %s, %u%% (%s of %s, %s)\n"), name, text, mtvctl_format_percent (done, total),
           done_text, total_text, rate);
 }
 

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <glib-unix.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -127,7 +128,8 @@ read_config (const Daemon *daemon, GError **error)
   return g_steal_pointer (&config);
 }
 
-/* Files that were handed to us and that systemd keeps open over a restart; sd_pid_notify_with_fds(3). */
+/* Files that were handed to us and that systemd keeps open over a restart;
+ * sd_pid_notify_with_fds(3). */
 
 static GHashTable *
 take_kept_fds (void)
@@ -165,6 +167,14 @@ drop_fd (MtvEngine *engine, const char *name, gpointer user_data)
 
 /* What systemd shows of us. */
 
+/* What the copy threads had is of no use to an idle daemon. */
+static void
+give_back_memory (gpointer user_data)
+{
+  (void) user_data;
+  malloc_trim (0);
+}
+
 static void
 tell_status (Daemon *daemon)
 {
@@ -174,7 +184,10 @@ tell_status (Daemon *daemon)
     return;
   mtv_engine_get_counts (daemon->engine, &running, &queued, &suspended);
   if (running + queued + suspended == 0)
-    sd_notify (FALSE, "STATUS=Idle.");
+    {
+      sd_notify (FALSE, "STATUS=Idle.");
+      g_idle_add_once (give_back_memory, NULL);
+    }
   else
     sd_notifyf (FALSE, "STATUS=%u virtual machines are being migrated, %u queued, %u suspended.",
                 running, queued, suspended);
@@ -290,8 +303,8 @@ start_engine (Daemon *daemon, GError **error)
 static gboolean
 start_bus (Daemon *daemon, GError **error)
 {
-  daemon->bus = g_bus_get_sync (daemon->session ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL,
-                                error);
+  daemon->bus
+      = g_bus_get_sync (daemon->session ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL, error);
   if (daemon->bus == NULL)
     return FALSE;
   g_dbus_connection_set_exit_on_close (daemon->bus, FALSE);
@@ -360,6 +373,7 @@ main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   gboolean version = FALSE;
 
+  mallopt (M_ARENA_MAX, 2); /* our threads live on buffers of their own, not on small change */
   mtv_log_init ();
   mtv_error_quark (); /* registers the names on the bus */
   if (!parse_options (&daemon, &argc, &argv, &version, &error))

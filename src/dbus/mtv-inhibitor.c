@@ -112,7 +112,6 @@ mtv_inhibitor_new (MtvEngine *engine, GDBusConnection *system_bus)
 
   self->engine = engine;
   self->bus = g_object_ref (system_bus);
-  g_signal_connect_object (engine, "changed", G_CALLBACK (engine_changed), self,
-                           G_CONNECT_SWAPPED);
+  g_signal_connect_object (engine, "changed", G_CALLBACK (engine_changed), self, G_CONNECT_SWAPPED);
   return self;
 }

@@ -5,8 +5,8 @@
 
 G_BEGIN_DECLS
 
-/* Holds a logind inhibitor lock (shutdown, sleep) while data moves. A machine without logind, or one
- * that does not let us, is no reason to complain: a migration survives both. Main thread. */
+/* Holds a logind inhibitor lock (shutdown, sleep) while data moves. A machine without logind, or
+ * one that does not let us, is no reason to complain: a migration survives both. Main thread. */
 #define MTV_TYPE_INHIBITOR (mtv_inhibitor_get_type ())
 G_DECLARE_FINAL_TYPE (MtvInhibitor, mtv_inhibitor, MTV, INHIBITOR, GObject)
 

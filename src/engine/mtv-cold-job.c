@@ -21,9 +21,8 @@ typedef struct
   MtvDestination *destination; /* (owned) */
   MtvStore *store;             /* (owned) */
   MtvTarget *target;           /* (unowned) the job's */
-  gboolean name_given;
-  char *location;     /* (owned) (nullable) result of defining */
-  GPtrArray *objects; /* (owned) (nullable) (element-type MtvDestinationObject) */
+  char *location;              /* (owned) (nullable) result of defining */
+  GPtrArray *objects;          /* (owned) (nullable) (element-type MtvDestinationObject) */
 } Work;
 
 static void
@@ -62,7 +61,6 @@ work_new (MtvJob *self)
   work->destination = MTV_DESTINATION (g_object_ref (destination));
   work->store = g_object_ref (self->context->store);
   work->target = target;
-  work->name_given = self->record->target_name_given;
   return work;
 }
 
@@ -125,7 +123,7 @@ choose_name (Work *work, GCancellable *cancellable, GError **error)
 
   while (mtv_destination_has_vm (work->destination, target->name, cancellable))
     {
-      if (work->name_given)
+      if (target->name_given)
         {
           g_set_error (error, MTV_ERROR, MTV_ERROR_EXISTS,
                        "There is a virtual machine '%s' at the destination already", target->name);

@@ -55,6 +55,7 @@ target_for (const MtvPlan *plan, const MtvPlanVm *planned, MtvVm *vm)
 
   target->run_id = g_strdup ("");
   target->name = name_for (planned, vm);
+  target->name_given = planned->target_name != NULL;
   target->plan = g_strdup (plan->name);
   target->source = g_strdup ("");
   target->devices = g_strdup (mtv_plan_devices_for (plan, vm));
@@ -294,13 +295,7 @@ record_for (const MtvPlan *plan, const MtvTarget *target, const char *run_id, gu
   record->vm_id = g_strdup (target->vm->id);
   record->name = g_strdup (target->vm->name);
   record->target_name = g_strdup (target->name);
-  for (guint i = 0; i < plan->vms->len; i++)
-    {
-      MtvPlanVm *planned = g_ptr_array_index (plan->vms, i);
-
-      if (g_str_equal (planned->id, target->vm->id))
-        record->target_name_given = planned->target_name != NULL;
-    }
+  record->target_name_given = target->name_given;
   record->source = g_strdup (plan->source);
   record->destination = g_strdup (plan->destination);
   record->devices = g_strdup (target->devices);

@@ -262,6 +262,7 @@ mtv_job_get_target (MtvJob *self, GError **error)
   target->run_id = g_strdup (record->run_id);
   target->number = record->number;
   target->name = g_strdup (record->target_name);
+  target->name_given = record->target_name_given;
   target->plan = g_strdup (self->plan_name);
   target->source = g_strdup (source == NULL ? "" : mtv_provider_entry_get_config (source)->name);
   target->source_identity = g_strdup (record->source_identity);

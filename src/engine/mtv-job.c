@@ -295,11 +295,11 @@ moved_on (MtvJob *self)
   mtv_cold_state_from_string (self->record->state, &self->state);
   self->suspended = FALSE;
   mtv_job_set_waiting (self, NULL);
-  if (mtv_cold_state_is_final (self->state))
-    tell_end (self);
-  else
+  if (!mtv_cold_state_is_final (self->state))
     mtv_job_enter (self);
   mtv_job_changed (self);
+  if (mtv_cold_state_is_final (self->state)) /* last: it ends the run as well */
+    tell_end (self);
 }
 
 static void
@@ -386,8 +386,8 @@ mtv_job_enter (MtvJob *self)
 
   if (self->context->stopping || mtv_cold_state_is_final (self->state))
     return;
-  if (g_strcmp0 (self->record->outcome, "cancelled") == 0
-      && self->state != MTV_COLD_CLEANING_UP) /* asked for before a restart */
+  /* Asked for before a restart. A VM that may be defined already is not taken back. */
+  if (g_strcmp0 (self->record->outcome, "cancelled") == 0 && self->state < MTV_COLD_DEFINING)
     {
       go (self, MTV_COLD_CANCEL, mtv_store_batch_new ());
       return;

@@ -157,7 +157,9 @@ mtv_migration_add_job (MtvMigration *self, MtvJob *job)
 {
   g_ptr_array_add (self->jobs, job);
   g_signal_connect_object (job, "changed", G_CALLBACK (job_changed), self, G_CONNECT_SWAPPED);
-  g_signal_connect_object (job, "completed", G_CALLBACK (job_completed), self, G_CONNECT_SWAPPED);
+  /* After everybody else: the end of the last job is told before the end of the run. */
+  g_signal_connect_object (job, "completed", G_CALLBACK (job_completed), self,
+                           G_CONNECT_SWAPPED | G_CONNECT_AFTER);
 }
 
 const MtvMigrationRecord *

@@ -18,12 +18,13 @@ typedef struct
  * does not change while a destination works on it. */
 typedef struct
 {
-  char *run_id; /* (owned) the migration … */
-  guint number; /* … and its VM: together they mark what we make there */
-  char *name;   /* (owned) of the VM at the destination; DNS-1123 unless the user gave it */
-  MtvVm *vm;    /* (owned) */
-  char *plan;   /* (owned) the plan's name */
-  char *source; /* (owned) the source provider's name */
+  char *run_id;        /* (owned) the migration … */
+  guint number;        /* … and its VM: together they mark what we make there */
+  char *name;          /* (owned) of the VM at the destination; DNS-1123 unless the user gave it */
+  gboolean name_given; /* by the user: never another one */
+  MtvVm *vm;           /* (owned) */
+  char *plan;          /* (owned) the plan's name */
+  char *source;        /* (owned) the source provider's name */
   char *source_identity; /* (owned) (nullable) see mtv_source_get_identity() */
   char *devices;         /* (owned) "compatible": devices that every OS knows; or "virtio" */
   char *format;          /* (owned) "raw" or "qcow2" */

@@ -57,7 +57,13 @@ check_name (int dirfd, const char *path, const MtvTarget *target, GPtrArray *con
                       "'%s' is kept as it is, but vm.yaml will have another name, since "
                       "Kubernetes would refuse this one.",
                       target->name);
-  if (mtv_local_is_taken (dirfd, target->name))
+  if (mtv_local_is_taken (dirfd, target->name) && !target->name_given)
+    mtv_concerns_add (concerns, "target.exists", MTV_CONCERN_WARNING, target->vm->name,
+                      "The target name is taken",
+                      "'%s' is there already in '%s'; the VM will get this name with a dash and "
+                      "four more characters.",
+                      target->name, path);
+  else if (mtv_local_is_taken (dirfd, target->name))
     mtv_concerns_add (concerns, "target.exists", MTV_CONCERN_CRITICAL, target->vm->name,
                       "The target name is taken",
                       "'%s' is there already in '%s'; give the VM another target name, or move "

@@ -158,6 +158,7 @@ mtv_ovf_xml_parse (const char *data, gsize length, const char *label, GError **e
       return NULL;
     }
 
+  xmlInitParser (); /* any number of times, any thread */
   xmlParserCtxt *context = xmlNewParserCtxt ();
   if (context == NULL)
     g_error ("out of memory");

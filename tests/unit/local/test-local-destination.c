@@ -521,6 +521,8 @@ test_check (Fixture *f, gconstpointer data)
   assert_concern (f, "target.name.invalid", "warning", "'Web 1'");
   local_fixture_set (&f->target->name, "web");
   touch (f, "web");
+  assert_concern (f, "target.exists", "warning", "four more characters");
+  f->target->name_given = TRUE;
   assert_concern (f, "target.exists", "critical", "'web'");
   g_assert_cmpuint (mtv_destination_get_free_space (f->destination, NULL), >, 0);
   g_assert_cmpuint (mtv_destination_get_free_space (f->destination, NULL), <,

@@ -188,7 +188,7 @@ test_collection (void)
   g_assert_cmpstr (first->id, ==, "first");
   g_assert_cmpstr (first->producer, ==, "unknown");
   g_assert_cmpuint (first->disks->len, ==, 1);
-  assert_disk (first, 0, "d1 - - 0:0 1000000000");
+  assert_disk (first, 0, "d1 - - 0:0 4000256");
   assert_nic (first, 0, "2 00:50:56:aa:bb:cc net - up");
 
   MtvVm *second = machine (ovf, 1);
