@@ -179,6 +179,14 @@ front_wait_for_signal (FrontFixture *f, const char *path, const char *member, co
     }
 }
 
+gsize
+front_count (GVariant *reply)
+{
+  g_autoptr (GVariant) first = g_variant_get_child_value (reply, 0);
+
+  return g_variant_n_children (first);
+}
+
 void
 front_assert_text (GVariant *value, const char *text)
 {

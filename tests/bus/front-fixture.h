@@ -39,6 +39,8 @@ void front_wait_for_property (FrontFixture *f, const char *path, const char *int
 /* Waits for the first signal of @member at @path that holds @text, and returns its index. */
 guint front_wait_for_signal (FrontFixture *f, const char *path, const char *member,
                              const char *text);
+/* How many elements the first value of an answer has. */
+gsize front_count (GVariant *reply);
 void front_assert_text (GVariant *value, const char *text);
 
 G_END_DECLS
