@@ -156,12 +156,13 @@ front_wait_for_property (FrontFixture *f, const char *path, const char *interfac
 {
   for (;;)
     {
+      guint seen = f->signals->len; /* a change may be told while we ask */
       g_autoptr (GVariant) now = bus_get (&f->bus, path, interface, property);
       g_autofree char *text = g_variant_print (now, FALSE);
 
       if (g_str_equal (text, value))
         return;
-      g_main_context_iteration (NULL, TRUE);
+      bus_wait_for (f->signals->len != seen);
     }
 }
 
