@@ -40,4 +40,7 @@ GVariant *bus_get (Bus *bus, const char *path, const char *interface, const char
 void bus_send (Bus *bus, const char *path, const char *method, GVariant *args, GDBusCallFlags flags,
                GAsyncResult **result);
 
+/* A GAsyncReadyCallback: keeps the result in *@user_data, a GAsyncResult * that was NULL. */
+void bus_keep_result (GObject *source, GAsyncResult *result, gpointer user_data);
+
 G_END_DECLS
