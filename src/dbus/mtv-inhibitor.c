@@ -13,7 +13,7 @@ struct _MtvInhibitor
   GCancellable *cancellable; /* (owned) */
   gboolean wanted;
   gboolean asked; /* … and the answer stands until nothing moves any more */
-  int fd; /* (owned) the lock, or -1 */
+  int fd;         /* (owned) the lock, or -1 */
 };
 
 G_DEFINE_FINAL_TYPE (MtvInhibitor, mtv_inhibitor, G_TYPE_OBJECT)
