@@ -80,6 +80,12 @@ bus_call_ok (Bus *bus, const char *path, const char *method, GVariant *args)
 }
 
 void
+bus_call_done (Bus *bus, const char *path, const char *method, GVariant *args)
+{
+  g_variant_unref (bus_call_ok (bus, path, method, args));
+}
+
+void
 bus_call_fails (Bus *bus, const char *path, const char *method, GVariant *args, const char *name,
                 const char *text)
 {

@@ -137,8 +137,7 @@ test_failure_and_retry (Fixture *f, gconstpointer data)
   front_wait_for_signal (front, f->migration, "Completed", "('failed',)");
 
   fake_ends_fail (FAKE_ENDS_OPEN_DISK, -1);
-  g_autoptr (GVariant) reply
-      = bus_call_ok (&front->bus, f->migration, "org.mtv.Migration.Retry", front_args ("{}"));
+  bus_call_done (&front->bus, f->migration, "org.mtv.Migration.Retry", front_args ("{}"));
   wait_for_end (f, "'succeeded'");
   front_wait_for_property (front, f->vm, "org.mtv.Migration.VM", "Error", "('', '')");
 }
@@ -149,8 +148,7 @@ test_cancel (Fixture *f, gconstpointer data)
   FrontFixture *front = &f->front;
 
   (void) data;
-  g_autoptr (GVariant) reply
-      = bus_call_ok (&front->bus, f->vm, "org.mtv.Migration.VM.Cancel", front_args ("{}"));
+  bus_call_done (&front->bus, f->vm, "org.mtv.Migration.VM.Cancel", front_args ("{}"));
   wait_for_end (f, "'cancelled'");
 
   /* Who asked is in the timeline. */
@@ -170,8 +168,7 @@ test_cancel (Fixture *f, gconstpointer data)
   bus_call_fails (&front->bus, f->migration, "org.mtv.Migration.GetTimeline",
                   front_args ("{'vm': <'web-3'>}"), "org.mtv.Error.InvalidArgument", "'vm'");
 
-  g_autoptr (GVariant) again
-      = bus_call_ok (&front->bus, f->vm, "org.mtv.Migration.VM.Retry", front_args ("{}"));
+  bus_call_done (&front->bus, f->vm, "org.mtv.Migration.VM.Retry", front_args ("{}"));
   wait_for_end (f, "'succeeded'");
 }
 
@@ -181,11 +178,9 @@ test_forget (Fixture *f, gconstpointer data)
   FrontFixture *front = &f->front;
 
   (void) data;
-  g_autoptr (GVariant) cancelled
-      = bus_call_ok (&front->bus, f->migration, "org.mtv.Migration.Cancel", front_args ("{}"));
+  bus_call_done (&front->bus, f->migration, "org.mtv.Migration.Cancel", front_args ("{}"));
   wait_for_end (f, "'cancelled'");
-  g_autoptr (GVariant) forgotten
-      = bus_call_ok (&front->bus, f->migration, "org.mtv.Migration.Forget", front_args ("{}"));
+  bus_call_done (&front->bus, f->migration, "org.mtv.Migration.Forget", front_args ("{}"));
   front_wait_for_signal (front, ROOT, "InterfacesRemoved", f->migration);
   front_wait_for_signal (front, ROOT, "InterfacesRemoved", f->vm);
   front_wait_for_property (front, f->plan, "org.mtv.Plan", "LastMigration", "'/'");

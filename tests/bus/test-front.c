@@ -48,10 +48,9 @@ static void
 test_defaults (FrontFixture *f, gconstpointer data)
 {
   (void) data;
-  g_autoptr (GVariant) reply = bus_call_ok (
-      &f->bus, ROOT, "org.mtv.Manager.SetDefaults",
-      g_variant_new ("(@a{sv}@a{sv})", bus_options ("{'max-disks-per-vm': <uint32 5>}"),
-                     bus_options ("{}")));
+  bus_call_done (&f->bus, ROOT, "org.mtv.Manager.SetDefaults",
+                 g_variant_new ("(@a{sv}@a{sv})", bus_options ("{'max-disks-per-vm': <uint32 5>}"),
+                                bus_options ("{}")));
   front_wait_for_property (f, ROOT, "org.mtv.Manager", "Defaults",
                            "{'max-vms-in-flight': <uint32 20>, 'max-disks-per-vm': <uint32 5>, "
                            "'retry-interval': <uint64 30000000>}");
@@ -126,11 +125,11 @@ test_add_provider_file (FrontFixture *f, gconstpointer data)
   g_unlink (name);
   g_assert_cmpint (write (fd, "what is in it", 13), ==, 13);
 
-  g_autoptr (GVariant) without = call_with_fd (f, -1, &none);
+  g_autoptr (GVariant) without G_GNUC_UNUSED = call_with_fd (f, -1, &none);
   g_assert_error (none, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT);
   g_assert_nonnull (strstr (none->message, "'file'"));
 
-  g_autoptr (GVariant) reply = call_with_fd (f, fd, &error); /* takes fd */
+  g_autoptr (GVariant) reply G_GNUC_UNUSED = call_with_fd (f, fd, &error); /* takes fd */
   g_assert_no_error (error);
   g_autofree char *address = fake_ends_get_address ();
   g_assert_cmpstr (address, ==, "what is in it");
@@ -152,10 +151,8 @@ test_remove_provider (FrontFixture *f, gconstpointer data)
   bus_call_fails (&f->bus, ROOT, "org.mtv.Manager.RemoveProvider", path_args ("/"), NOT_FOUND,
                   "'/'");
 
-  g_autoptr (GVariant) plan_gone
-      = bus_call_ok (&f->bus, ROOT, "org.mtv.Manager.RemovePlan", path_args (plan));
-  g_autoptr (GVariant) gone
-      = bus_call_ok (&f->bus, ROOT, "org.mtv.Manager.RemoveProvider", path_args (path));
+  bus_call_done (&f->bus, ROOT, "org.mtv.Manager.RemovePlan", path_args (plan));
+  bus_call_done (&f->bus, ROOT, "org.mtv.Manager.RemoveProvider", path_args (path));
   front_wait_for_signal (f, ROOT, "InterfacesRemoved", plan);
   front_wait_for_signal (f, ROOT, "InterfacesRemoved", path);
   g_autoptr (GVariant) objects = get_objects (f);
@@ -173,16 +170,16 @@ test_refresh (FrontFixture *f, gconstpointer data)
   front_wait_for_property (f, path, "org.mtv.Provider", "VirtualMachineCount", "4");
 
   fake_ends_hold (FAKE_ENDS_LIST);
-  g_autoptr (GVariant) at_once
-      = bus_call_ok (&f->bus, path, "org.mtv.Provider.Refresh", front_args ("{}"));
+  bus_call_done (&f->bus, path, "org.mtv.Provider.Refresh", front_args ("{}"));
   front_wait_for_property (f, path, "org.mtv.Provider", "State", "'refreshing'");
   bus_send (&f->bus, path, "org.mtv.Provider.Refresh", front_args ("{'wait': <true>}"),
             G_DBUS_CALL_FLAGS_NONE, &waiting);
-  g_autoptr (GVariant) state = bus_get (&f->bus, path, "org.mtv.Provider", "State");
+  g_autoptr (GVariant) state G_GNUC_UNUSED = bus_get (&f->bus, path, "org.mtv.Provider", "State");
   g_assert_null (waiting);
   fake_ends_let_go (FAKE_ENDS_LIST);
   bus_wait_for (waiting != NULL);
-  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (f->bus.client, waiting, &error);
+  g_autoptr (GVariant) reply G_GNUC_UNUSED
+      = g_dbus_connection_call_finish (f->bus.client, waiting, &error);
   g_assert_no_error (error);
 
   fake_ends_fail (FAKE_ENDS_LIST, MTV_ERROR_UNREACHABLE);
@@ -196,8 +193,7 @@ test_refresh (FrontFixture *f, gconstpointer data)
   front_wait_for_property (f, path, "org.mtv.Provider", "VirtualMachineCount", "4");
 
   fake_ends_fail (FAKE_ENDS_LIST, -1);
-  g_autoptr (GVariant) tested
-      = bus_call_ok (&f->bus, path, "org.mtv.Provider.Test", front_args ("{}"));
+  bus_call_done (&f->bus, path, "org.mtv.Provider.Test", front_args ("{}"));
   bus_call_fails (&f->bus, path, "org.mtv.Provider.Test", front_args ("{'wait': <true>}"),
                   INVALID_ARGUMENT, "'wait'");
   bus_call_fails (&f->bus, path, "org.mtv.Provider.Refresh", front_args ("{'wait': <'yes'>}"),
@@ -301,8 +297,7 @@ test_plan (FrontFixture *f, gconstpointer data)
   bus_call_fails (&f->bus, plan, "org.mtv.Plan.Start", front_args ("{'warm': <true>}"),
                   INVALID_ARGUMENT, "'warm'");
 
-  g_autoptr (GVariant) reply
-      = bus_call_ok (&f->bus, plan, "org.mtv.Plan.Archive", front_args ("{}"));
+  bus_call_done (&f->bus, plan, "org.mtv.Plan.Archive", front_args ("{}"));
   front_wait_for_property (f, plan, "org.mtv.Plan", "State", "'archived'");
   guint i = front_wait_for_signal (f, plan, "PropertiesChanged", "'archived'");
   g_assert_null (strstr (g_ptr_array_index (f->signals, i), "LastMigration"));
@@ -383,7 +378,7 @@ test_flood (FrontFixture *f, gconstpointer data)
       g_autoptr (GError) error = NULL;
 
       bus_wait_for (results[i] != NULL);
-      g_autoptr (GVariant) reply
+      g_autoptr (GVariant) reply G_GNUC_UNUSED
           = g_dbus_connection_call_finish (f->bus.client, results[i], &error);
       if (i < 64)
         g_assert_no_error (error);
@@ -393,7 +388,7 @@ test_flood (FrontFixture *f, gconstpointer data)
       g_object_unref (results[i]);
     }
   g_assert_cmpuint (refused, ==, CALLS - 64);
-  g_autoptr (GVariant) state = bus_get (&f->bus, path, "org.mtv.Provider", "State");
+  g_autoptr (GVariant) state G_GNUC_UNUSED = bus_get (&f->bus, path, "org.mtv.Provider", "State");
 }
 
 /* A front that is taken down and put up again shows the same. */
