@@ -384,6 +384,9 @@ is_busy (MtvEngine *self, gboolean cancel)
 {
   gboolean busy = FALSE;
 
+  for (guint i = 0; i < self->providers->len; i++)
+    busy |= mtv_provider_entry_get_state (g_ptr_array_index (self->providers, i))
+            == MTV_PROVIDER_REFRESHING;
   for (guint i = 0; i < self->context.migrations->len; i++)
     {
       GPtrArray *jobs = mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i));
@@ -420,6 +423,14 @@ mtv_engine_stop_async (MtvEngine *self, GAsyncReadyCallback callback, gpointer u
   self->stop_task = g_task_new (self, NULL, callback, user_data);
   g_task_set_source_tag (self->stop_task, mtv_engine_stop_async);
   g_signal_connect (self, "changed", G_CALLBACK (finish_if_idle), NULL);
+  for (guint i = 0; i < self->providers->len; i++)
+    {
+      MtvProviderEntry *entry = g_ptr_array_index (self->providers, i);
+
+      g_signal_connect_object (entry, "changed", G_CALLBACK (finish_if_idle), self,
+                               G_CONNECT_SWAPPED);
+      mtv_provider_entry_stop (entry);
+    }
   is_busy (self, TRUE);
   finish_if_idle (self);
 }
