@@ -50,8 +50,8 @@ compile ()
   shift 2
   {
     [ -e "$folder/build.ninja" ] || CC=$compiler meson setup "$folder" "$@"
-  } > "$log" 2>&1 && ninja -C "$folder" >> "$log" 2>&1 && return
-  tail -n 40 "$log"
+  } > "$log" 2>&1 && ninja -k 0 -C "$folder" >> "$log" 2>&1 && return
+  grep -E -A 6 "error:|^FAILED" "$log" | head -n 80 || tail -n 40 "$log"
   return 1
 }
 
