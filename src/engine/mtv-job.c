@@ -386,13 +386,15 @@ slot_granted (gpointer user_data)
 {
   MtvJob *self = user_data;
 
-  mtv_job_set_waiting (self, NULL);
+  if (!self->suspended) /* else the reason stands until there is progress */
+    mtv_job_set_waiting (self, NULL);
   if (self->busy || self->context->stopping)
     return;
   if (self->state == MTV_COLD_QUEUED)
     go (self, MTV_COLD_OK, mtv_store_batch_new ());
   else
     mtv_job_enter (self);
+  mtv_job_changed (self);
 }
 
 static void
@@ -405,6 +407,7 @@ place_moved (gpointer user_data)
       entry != NULL ? mtv_provider_entry_get_config (entry)->name : self->record->source,
       mtv_scheduler_get_place (self->context->scheduler, self));
 
+  self->suspended = FALSE;
   mtv_job_set_waiting (self, text);
   mtv_job_changed (self);
 }
@@ -418,7 +421,7 @@ mtv_job_enter (MtvJob *self)
     return;
   /* Asked for before a restart. A VM that may be defined already is not taken back. */
   if (g_strcmp0 (self->record->outcome, "cancelled") == 0
-      && self->state < MTV_COLD_DEFINING)
+      && self->state < (self->cancelling ? MTV_COLD_CLEANING_UP : MTV_COLD_DEFINING))
     {
       go (self, MTV_COLD_CANCEL, mtv_store_batch_new ());
       return;
@@ -503,7 +506,8 @@ look_again (gpointer user_data)
     }
   self->busy = TRUE;
   self->room_at = g_object_ref (destination);
-  self->room_needed = CLAMP (total > done ? total - done : 0, MIN_ROOM, ENOUGH_ROOM);
+  self->room_needed = CLAMP (total > done ? total - done : 0, MIN_ROOM,
+                             self->state == MTV_COLD_PREPARING ? G_MAXUINT64 : ENOUGH_ROOM);
   mtv_work_async ("mtv-room", find_room, self, NULL, self, self->cancellable, room_cb, NULL);
 }
 
