@@ -380,7 +380,7 @@ mtv_engine_run (MtvEngine *self)
 }
 
 static gboolean
-is_busy (MtvEngine *self, gboolean cancel)
+is_busy (MtvEngine *self)
 {
   gboolean busy = FALSE;
 
@@ -395,9 +395,7 @@ is_busy (MtvEngine *self, gboolean cancel)
         {
           MtvJob *job = g_ptr_array_index (jobs, j);
 
-          busy |= job->busy;
-          if (cancel)
-            g_cancellable_cancel (job->cancellable);
+          busy |= job->busy || job->requests > 0;
         }
     }
   return busy;
@@ -406,7 +404,7 @@ is_busy (MtvEngine *self, gboolean cancel)
 static void
 finish_if_idle (MtvEngine *self)
 {
-  if (self->stop_task == NULL || is_busy (self, FALSE))
+  if (self->stop_task == NULL || is_busy (self))
     return;
 
   g_autoptr (GTask) task = g_steal_pointer (&self->stop_task);
@@ -431,7 +429,9 @@ mtv_engine_stop_async (MtvEngine *self, GAsyncReadyCallback callback, gpointer u
                                G_CONNECT_SWAPPED);
       mtv_provider_entry_stop (entry);
     }
-  is_busy (self, TRUE);
+  for (guint i = 0; i < self->context.migrations->len; i++)
+    g_ptr_array_foreach (mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i)),
+                         (GFunc) (void (*) (void)) mtv_job_stop, NULL);
   finish_if_idle (self);
 }
 

@@ -12,6 +12,12 @@
 static const MtvProviderType *const types[] = { &fake_source_type, &fake_destination_type, NULL };
 
 void
+engine_remove_directory (const char *directory)
+{
+  g_assert_true (mtv_io_remove_tree (AT_FDCWD, directory, NULL));
+}
+
+void
 engine_load (EngineFixture *f)
 {
   g_autoptr (GError) error = NULL;
@@ -72,7 +78,7 @@ engine_tear_down (EngineFixture *f, gconstpointer data)
   (void) data;
   engine_stop (f);
   g_object_unref (f->clock);
-  g_assert_true (mtv_io_remove_tree (AT_FDCWD, f->directory, NULL));
+  engine_remove_directory (f->directory);
   g_free (f->directory);
 }
 

@@ -24,6 +24,7 @@ typedef struct
 void engine_set_up (EngineFixture *f, gconstpointer data);
 void engine_tear_down (EngineFixture *f, gconstpointer data);
 
+void engine_remove_directory (const char *directory);
 void engine_load (EngineFixture *f); /* loads what the store has; does not run it */
 void engine_stop (EngineFixture *f); /* by mtv_engine_stop_async() */
 void engine_restart (EngineFixture *f);
