@@ -224,8 +224,7 @@ class World:
 
     def local(self):
         """The embedded destination."""
-        return next(p for p, i in self.objects().items()
-                    if i.get('org.mtv.Provider', {}).get('Type') == 'local')
+        return f'{ROOT}/provider/local'
 
     def add(self, name, kind, url, ready='ready'):
         path, = self.call(ROOT, 'Manager.AddProvider', '(sss)', name, kind, url)

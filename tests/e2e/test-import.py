@@ -148,10 +148,17 @@ class Import(unittest.TestCase):
             self.assertIn("bus='virtio'", f.read())
         self.assertEqual(sorted(os.listdir(folder)),
                          ['disk-0.qcow2', 'domain.xml', 'manifest.json', 'vm.yaml'])
-        # A second time it is in the way of itself, and says so.
-        again = world.ctl('import', world.path('one.ova'), '--to', world.path('mine'), check=False)
-        self.assertNotEqual(again.returncode, 0)
-        self.assertIn('one', again.stderr + again.stdout)
+        # A second time its name is taken: it gets another one, and the user is told before.
+        again = world.ctl('import', world.path('one.ova'), '--to', world.path('mine'))
+        self.assertIn('target.exists', again.stdout + again.stderr)
+        other, = set(os.listdir(world.path('mine'))) - {'one'}
+        self.assertRegex(other, r'^one-[a-z0-9]{4}$')
+        # A name that was asked for is never changed.
+        asked = world.ctl('plan', 'create', 'asked', 'one', '--from=one', '--to=mine',
+                          '--target-name=one=one', '--start', check=False)
+        self.assertNotEqual(asked.returncode, 0)
+        self.assertIn("'one' is there already", asked.stderr + asked.stdout)
+        self.assertEqual(set(os.listdir(world.path('mine'))), {'one', other})
 
     def test_gzip_member_is_not_unpacked_to_disk(self):
         """No temporary copy is made: what mtvd writes is what arrives."""
