@@ -14,7 +14,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
 
-all=(unit bus lint clang tidy e2e system sanitize fuzz)
+all=(lint unit bus sanitize e2e system clang tidy fuzz)
 build=$(realpath -m "${MTV_BUILD:-build-test}")
 fuzz_seconds=${MTV_FUZZ_SECONDS:-60}
 passed=0 failed=0 skipped=0
