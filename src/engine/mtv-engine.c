@@ -41,7 +41,7 @@ mtv_engine_finalize (GObject *object)
 {
   MtvEngine *self = MTV_ENGINE (object);
 
-  g_hash_table_unref (self->reserved);
+  g_hash_table_unref (self->context.reserved);
   g_variant_unref (self->chosen);
   g_clear_pointer (&self->choosing, g_variant_unref);
   g_free (self->image_directory);
@@ -78,7 +78,7 @@ mtv_engine_init (MtvEngine *self)
   self->context.migrations = g_ptr_array_new_with_free_func (g_object_unref);
   self->providers = g_ptr_array_new_with_free_func (g_object_unref);
   self->plans = g_ptr_array_new_with_free_func (g_object_unref);
-  self->reserved = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->context.reserved = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 }
 
 MtvEngine *
@@ -150,14 +150,14 @@ mtv_engine_reserve (MtvEngine *self, GTask *task, const char *kind, const char *
 {
   g_autofree char *key = g_strdup_printf ("%s %s", kind, what);
 
-  if (!g_hash_table_add (self->reserved, g_strdup (key)))
+  if (!g_hash_table_add (self->context.reserved, g_strdup (key)))
     {
       g_set_error (error, MTV_ERROR, MTV_ERROR_WRONG_STATE,
                    "Another call about %s '%s' is under way", kind, what);
       return FALSE;
     }
   Reservation *reservation = g_new0 (Reservation, 1);
-  reservation->reserved = g_hash_table_ref (self->reserved);
+  reservation->reserved = g_hash_table_ref (self->context.reserved);
   reservation->key = g_steal_pointer (&key);
   g_object_set_data_full (G_OBJECT (task), "mtv-reservation", reservation, reservation_free);
   return TRUE;

@@ -305,8 +305,20 @@ mtv_job_name_is_taken (MtvJob *self, const char *name)
   return FALSE;
 }
 
+static gboolean
+check_reserved (MtvJob *self, const char *kind, const char *what, GError **error)
+{
+  g_autofree char *key = g_strdup_printf ("%s %s", kind, what);
+
+  if (!g_hash_table_contains (self->context->reserved, key))
+    return TRUE;
+  g_set_error (error, MTV_ERROR, MTV_ERROR_WRONG_STATE, "Another call about %s '%s' is under way",
+               kind, what);
+  return FALSE;
+}
+
 gboolean
-mtv_job_is_outdated (MtvJob *self, GError **error)
+mtv_job_check_retry (MtvJob *self, GError **error)
 {
   const char *plan_id = NULL;
 
@@ -324,8 +336,9 @@ mtv_job_is_outdated (MtvJob *self, GError **error)
                        "There is a later migration of plan '%s'; retry that, or start the plan "
                        "again",
                        record->plan_name);
-          return TRUE;
+          return FALSE;
         }
     }
-  return FALSE;
+  return check_reserved (self, "migration", self->record->run_id, error)
+         && check_reserved (self, "plan", self->plan_name, error);
 }

@@ -673,7 +673,7 @@ mtv_job_retry (MtvJob *self, guint32 uid, GError **error)
                    self->record->name, mtv_job_get_state (self));
       return FALSE;
     }
-  if (mtv_job_is_outdated (self, error))
+  if (!mtv_job_check_retry (self, error))
     return FALSE;
 
   MtvStoreBatch *batch = mtv_store_batch_new ();

@@ -293,7 +293,7 @@ mtv_migration_retry (MtvMigration *self, guint32 uid, GError **error)
 
   gboolean any = FALSE;
 
-  if (self->jobs->len > 0 && mtv_job_is_outdated (g_ptr_array_index (self->jobs, 0), error))
+  if (self->jobs->len > 0 && !mtv_job_check_retry (g_ptr_array_index (self->jobs, 0), error))
     return FALSE;
   for (guint i = 0; i < self->jobs->len; i++)
     any |= mtv_job_retry (g_ptr_array_index (self->jobs, i), uid, NULL);

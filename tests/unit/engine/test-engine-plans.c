@@ -389,6 +389,25 @@ test_life (EngineFixture *f, gconstpointer data)
   assert_refused (error, MTV_ERROR_WRONG_STATE, later);
   g_assert_false (mtv_job_retry (engine_get_job (one, 1), 1000, &error));
   assert_refused (error, MTV_ERROR_WRONG_STATE, later);
+
+  /* Nor is one that is being forgotten, or whose plan is spoken for. */
+  g_autofree char *forgetting = g_strdup_printf ("Another call about migration '%s' is under way",
+                                                 mtv_migration_get_record (two)->id);
+  run_sql (f, "CREATE TRIGGER t BEFORE DELETE ON migration BEGIN SELECT RAISE (ABORT, 'no'); END");
+  mtv_engine_forget_migration_async (f->engine, two, engine_take_result, &first);
+  g_assert_false (mtv_migration_retry (two, 1000, &error));
+  assert_refused (error, MTV_ERROR_WRONG_STATE, forgetting);
+  engine_wait_for (first != NULL);
+  g_assert_false (mtv_engine_forget_migration_finish (f->engine, first, NULL));
+  g_clear_object (&first);
+  mtv_engine_remove_plan_async (f->engine, entry, engine_take_result, &first);
+  g_assert_false (mtv_job_retry (engine_get_job (two, 1), 1000, &error));
+  assert_refused (error, MTV_ERROR_WRONG_STATE, "Another call about plan 'p' is under way");
+  engine_wait_for (first != NULL);
+  g_assert_false (mtv_engine_remove_plan_finish (f->engine, first, NULL));
+  g_clear_object (&first);
+  run_sql (f, "DROP TRIGGER t");
+
   g_assert_true (mtv_migration_retry (two, 1000, NULL));
   assert_executing (f, entry);
   engine_wait_for_state (engine_get_job (two, 1), "succeeded");
