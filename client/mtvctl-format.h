@@ -28,6 +28,9 @@ guint mtvctl_width (const char *text);
 /* At most @width columns; what is too long loses its end, or its @middle. */
 char *mtvctl_ellipsize (const char *text, guint width, gboolean middle);
 
+/* @text, each line after @indent and, where words allow it, within @width columns (0: one line). */
+char *mtvctl_wrap (const char *text, guint width, const char *indent);
+
 /* The one of @candidates that @word is a likely misspelling of, or NULL. */
 const char *mtvctl_closest (const char *word, const char *const *candidates);
 

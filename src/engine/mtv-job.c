@@ -553,7 +553,7 @@ void
 mtv_job_done (MtvJob *self, MtvStoreBatch *batch, GError *error)
 {
   g_autoptr (MtvStoreBatch) owned_batch = batch != NULL ? batch : mtv_store_batch_new ();
-  g_autoptr (GError) owned = error;
+  g_autoptr (GError) owned G_GNUC_UNUSED = error;
 
   self->busy = FALSE;
   if (self->context->stopping)

@@ -181,7 +181,7 @@ def test_names():
 
 
 def test_usage():
-    assert "Unknown command 'prowider'. Did you mean 'provider'?" in mtvctl('provder', code=2).stderr
+    assert "Unknown command 'prowider'. Did you mean 'provider'?" in mtvctl('prowider', code=2).stderr
     assert "Did you mean 'plan start'?" in mtvctl('plan', 'strat', 'web', code=2).stderr
     assert 'Usage: mtvctl plan show PLAN...' in mtvctl('plan', 'show', code=2).stderr
     assert 'Too many arguments' in mtvctl('plan', 'list', 'x', code=2).stderr
@@ -358,7 +358,7 @@ def test_interrupt():
     assert "The migration goes on. Watch it with 'mtvctl migration watch 3',\n" \
         "stop it with 'mtvctl migration cancel 3'." in text, text
     assert text.count('\x1b[?25l') == text.count('\x1b[?25h') == 1, text
-    assert js('migration', 'list')[2]['state'] == 'running'
+    assert js('migration', 'show', '3')[0]['state'] == 'running'
     with tempfile.TemporaryDirectory() as folder:  # while the file is read there is no migration
         file = os.path.join(folder, 'stuck.ova')
         open(file, 'w', encoding='ascii').close()

@@ -112,6 +112,17 @@ test_ellipsize (void)
 }
 
 static void
+test_wrap (void)
+{
+  take (mtvctl_wrap ("one two three", 0, "  "), "  one two three");
+  take (mtvctl_wrap ("one two three", 9, "  "), "  one two\n  three");
+  take (mtvctl_wrap ("one two three", 8, "  "), "  one\n  two\n  three");
+  take (mtvctl_wrap ("unbreakable x", 4, ""), "unbreakable\nx");
+  take (mtvctl_wrap ("東京 x", 6, ""), "東京 x");
+  take (mtvctl_wrap ("", 10, "> "), "> ");
+}
+
+static void
 test_closest (void)
 {
   static const char *const names[] = { "provider", "plan", "vm", "migration", NULL };
@@ -142,6 +153,7 @@ main (int argc, char **argv)
   g_test_add_func ("/mtvctl-format/parse-span", test_parse_span);
   g_test_add_func ("/mtvctl-format/escape", test_escape);
   g_test_add_func ("/mtvctl-format/ellipsize", test_ellipsize);
+  g_test_add_func ("/mtvctl-format/wrap", test_wrap);
   g_test_add_func ("/mtvctl-format/closest", test_closest);
   g_test_add_func ("/mtvctl-format/kebab", test_kebab);
   return g_test_run ();
