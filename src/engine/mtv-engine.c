@@ -336,7 +336,7 @@ mtv_engine_set_defaults_async (MtvEngine *self, GVariant *defaults, GAsyncReadyC
   g_return_if_fail (MTV_IS_ENGINE (self));
 
   g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
-  g_autoptr (GVariant) owned = g_variant_ref_sink (defaults);
+  g_autoptr (GVariant) owned G_GNUC_UNUSED = g_variant_ref_sink (defaults);
   MtvSettings changed = self->context.settings;
   GError *error = NULL;
 
