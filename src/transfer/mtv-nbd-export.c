@@ -57,8 +57,9 @@ enum
 };
 
 #define SECTOR 512
-#define MAX_OPTION_DATA 8192 /* a name may have 4096 bytes: "Values", on strings */
-#define MAX_OPTIONS 64       /* of one client, before it gets to the point */
+#define SEND_BUFFER (1024 * 1024) /* the kernel has a limit of its own */
+#define MAX_OPTION_DATA 8192      /* a name may have 4096 bytes: "Values", on strings */
+#define MAX_OPTIONS 64            /* of one client, before it gets to the point */
 
 struct _MtvNbdExport
 {
@@ -409,6 +410,7 @@ mtv_nbd_export_init (MtvNbdExport *self)
 MtvNbdExport *
 mtv_nbd_export_new (MtvReader *file, const char *label, int *client_fd, GError **error)
 {
+  const int send_buffer = SEND_BUFFER;
   int fds[2];
 
   g_return_val_if_fail (MTV_IS_READER (file), NULL);
@@ -420,6 +422,8 @@ mtv_nbd_export_new (MtvReader *file, const char *label, int *client_fd, GError *
       mtv_error_set_errno (error, errno, "Cannot export %s", label);
       return NULL;
     }
+  /* Room for whole replies saves changes of context; without it all goes well, too. */
+  setsockopt (fds[0], SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
   MtvNbdExport *self = g_object_new (MTV_TYPE_NBD_EXPORT, NULL);
   self->file = g_object_ref (file);
   self->size = (mtv_reader_get_size (file) + SECTOR - 1) / SECTOR * SECTOR;

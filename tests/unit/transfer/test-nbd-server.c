@@ -227,7 +227,6 @@ static int
 read_unreadable (int fd)
 {
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
-  g_autofree char *data = g_malloc (SIZE);
   g_autoptr (GError) error = NULL;
   struct stat st;
 
