@@ -108,10 +108,7 @@ compare_by_start (gconstpointer a, gconstpointer b)
 
   if (first != second)
     return first < second ? -1 : 1;
-  /* Ids are counted up. */
-  const char *id = mtvctl_get_id (*(gpointer *) a), *other = mtvctl_get_id (*(gpointer *) b);
-  gssize longer = (gssize) strlen (id) - (gssize) strlen (other);
-  return longer != 0 ? (longer < 0 ? -1 : 1) : strcmp (id, other);
+  return strcmp (mtvctl_get_id (*(gpointer *) a), mtvctl_get_id (*(gpointer *) b));
 }
 
 GPtrArray *

@@ -53,16 +53,17 @@ mtvctl_defaults_show (Mtvctl *ctl, char **args, GError **error)
   return MTVCTL_OK;
 }
 
-/* @text as what the setting is now; NULL if it cannot be that. Floating. */
+/* @text as what the setting is now; NULL if it cannot be that. (transfer full) */
 static GVariant *
 parse_value (const char *key, const char *text, GVariant *now)
 {
   guint64 number = 0;
 
   if (g_variant_is_of_type (now, G_VARIANT_TYPE_STRING))
-    return g_variant_new_string (text);
+    return g_variant_take_ref (g_variant_new_string (text));
   if (is_span (key) && g_variant_is_of_type (now, G_VARIANT_TYPE_UINT64))
-    return mtvctl_parse_span (text, &number) ? g_variant_new_uint64 (number) : NULL;
+    return mtvctl_parse_span (text, &number) ? g_variant_take_ref (g_variant_new_uint64 (number))
+                                             : NULL;
   return g_variant_parse (g_variant_get_type (now), text, NULL, NULL, NULL);
 }
 

@@ -17,6 +17,12 @@ static const struct
   { "m", MINUTE }, { "s", G_USEC_PER_SEC }, { "ms", 1000 },
 };
 
+guint
+mtvctl_format_percent (guint64 done, guint64 total)
+{
+  return done >= total ? 100 : MIN (99, (guint) (100.0 * done / total));
+}
+
 char *
 mtvctl_format_size (guint64 bytes)
 {
@@ -235,6 +241,33 @@ mtvctl_ellipsize (const char *text, guint width, gboolean middle)
   if (mtvctl_width (tail) > tail_width)
     tail = g_utf8_next_char (tail);
   return g_strdup_printf ("%.*s%s%s", (int) (head_end - text), text, sign, tail);
+}
+
+char *
+mtvctl_wrap (const char *text, guint width, const char *indent)
+{
+  g_auto (GStrv) words = g_strsplit (text, " ", -1);
+  g_autoptr (GString) out = g_string_new (indent);
+  guint column = strlen (indent);
+
+  for (guint i = 0; words[i] != NULL; i++)
+    {
+      guint word = mtvctl_width (words[i]);
+
+      if (i > 0 && width > 0 && column + 1 + word > width)
+        {
+          g_string_append_printf (out, "\n%s", indent);
+          column = strlen (indent);
+        }
+      else if (i > 0)
+        {
+          g_string_append_c (out, ' ');
+          column++;
+        }
+      g_string_append (out, words[i]);
+      column += word;
+    }
+  return g_string_free (g_steal_pointer (&out), FALSE);
 }
 
 /* Levenshtein's distance, over bytes: good enough for names that were typed wrong. */

@@ -6,6 +6,9 @@
 G_BEGIN_DECLS
 
 /* All return a new string. Times and spans are microseconds. */
+/* 0 to 100; 100 only when all is done. @total is not 0. */
+guint mtvctl_format_percent (guint64 done, guint64 total);
+
 char *mtvctl_format_size (guint64 bytes); /* "1.5G" */
 char *mtvctl_format_rate (guint64 bytes); /* "1.5G/s", "-" for 0 */
 char *mtvctl_format_span (guint64 usec);  /* "4min 12s": the two largest units */
@@ -24,6 +27,9 @@ guint mtvctl_width (const char *text);
 
 /* At most @width columns; what is too long loses its end, or its @middle. */
 char *mtvctl_ellipsize (const char *text, guint width, gboolean middle);
+
+/* @text, each line after @indent and, where words allow it, within @width columns (0: one line). */
+char *mtvctl_wrap (const char *text, guint width, const char *indent);
 
 /* The one of @candidates that @word is a likely misspelling of, or NULL. */
 const char *mtvctl_closest (const char *word, const char *const *candidates);

@@ -25,7 +25,7 @@ format_share (guint64 done, guint64 total)
 {
   if (total == 0)
     return NULL;
-  return g_strdup_printf ("%u%%", (guint) MIN (100, done / (total / 100.0)));
+  return g_strdup_printf ("%u%%", mtvctl_format_percent (done, total));
 }
 
 /* How long until @end, or how long it took; NULL where that has no meaning. */
@@ -353,6 +353,17 @@ fetch_state (Mtvctl *ctl, GDBusProxy *proxy, GError **error)
   return TRUE;
 }
 
+static gboolean
+fetch_states (Mtvctl *ctl, MtvDBusMigration *migration, GError **error)
+{
+  g_autoptr (GPtrArray) jobs = mtvctl_watch_get_jobs (ctl, migration);
+
+  for (guint i = 0; i < jobs->len; i++)
+    if (!fetch_state (ctl, g_ptr_array_index (jobs, i), error))
+      return FALSE;
+  return fetch_state (ctl, G_DBUS_PROXY (migration), error);
+}
+
 int
 mtvctl_migration_retry (Mtvctl *ctl, char **args, GError **error)
 {
@@ -363,7 +374,7 @@ mtvctl_migration_retry (Mtvctl *ctl, char **args, GError **error)
   g_autoptr (GPtrArray) jobs = mtvctl_watch_get_jobs (ctl, migration);
   if (!ask (ctl, migration, jobs, args + 1, mtv_dbus_migration_call_retry_sync,
             mtv_dbus_migration_vm_call_retry_sync, error)
-      || (ctl->wait && !fetch_state (ctl, G_DBUS_PROXY (migration), error)))
+      || (ctl->wait && !fetch_states (ctl, migration, error)))
     {
       mtvctl_explain (error, _ ("Cannot retry migration '%s'"), args[0]);
       return MTVCTL_ERROR;

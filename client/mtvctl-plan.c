@@ -366,16 +366,35 @@ append_sizes (Mtvctl *ctl, GVariant *result, GString *out)
       mtvctl_table_add (table, mtvctl_dict_string (vm, "target-name"));
       mtvctl_table_add (table, mtvctl_dict_string (vm, "devices"));
       mtvctl_table_take (table, mtvctl_format_size (mtvctl_dict_number (vm, "capacity")));
-      mtvctl_table_take (table, mtvctl_format_size (mtvctl_dict_number (vm, "allocated")));
+      guint64 allocated = mtvctl_dict_number (vm, "allocated"); /* 0: the source cannot tell */
+      mtvctl_table_take (table, allocated > 0 ? mtvctl_format_size (allocated) : NULL);
     }
   mtvctl_table_render (table, &ctl->out, !ctl->no_legend, out);
+}
+
+/* How much there is to copy; where a source cannot tell, no more than all. */
+static char *
+format_data (GVariant *result)
+{
+  g_autoptr (GVariant) vms
+      = g_variant_lookup_value (result, "virtual-machines", G_VARIANT_TYPE ("aa{sv}"));
+  g_autofree char *capacity = mtvctl_format_size (mtvctl_dict_number (result, "capacity"));
+
+  for (gsize i = 0; vms != NULL && i < g_variant_n_children (vms); i++)
+    {
+      g_autoptr (GVariant) vm = g_variant_get_child_value (vms, i);
+
+      if (mtvctl_dict_number (vm, "allocated") == 0 && mtvctl_dict_number (vm, "capacity") > 0)
+        return g_strdup_printf (_ ("up to %s"), capacity);
+    }
+  return mtvctl_format_size (mtvctl_dict_number (result, "allocated"));
 }
 
 static void
 append_verdict (Mtvctl *ctl, MtvDBusPlan *plan, GVariant *result, GString *out)
 {
   gboolean blocked = mtvctl_dict_boolean (result, "blocked");
-  g_autofree char *data = mtvctl_format_size (mtvctl_dict_number (result, "allocated"));
+  g_autofree char *data = format_data (result);
   g_autofree char *room = mtvctl_format_size (mtvctl_dict_number (result, "free-space"));
   g_autoptr (GVariant) known = g_variant_lookup_value (result, "free-space", NULL);
 

@@ -175,7 +175,7 @@ format_bar (MtvctlProgress *self, const char *name, guint name_width, guint64 do
 
   g_string_append_printf (out, "  %s%*s ", cut, (int) (name_width - mtvctl_width (cut)), "");
   append_bar (self, out, MIN (bar, BAR_MAX_WIDTH), (double) done / total);
-  g_string_append_printf (out, " %3u%%", (guint) MIN (100, done / (total / 100.0)));
+  g_string_append_printf (out, " %3u%%", mtvctl_format_percent (done, total));
   if (with_bytes)
     g_string_append_printf (out, " %15s", bytes);
   if (with_rate)

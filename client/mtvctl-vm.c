@@ -334,7 +334,8 @@ mtvctl_append_concerns (Mtvctl *ctl, GVariant *concerns, GString *out)
         g_string_append_printf (out, "\n%s%s%s: %s%s%s [%s]\n", mtvctl_style (&ctl->out, style),
                                 category, mtvctl_style (&ctl->out, MTVCTL_PLAIN), vm,
                                 *vm ? ": " : "", label, id);
+        g_autofree char *wrapped = mtvctl_wrap (text, ctl->out.width, "  ");
         if (*text != '\0')
-          g_string_append_printf (out, "  %s\n", text);
+          g_string_append_printf (out, "%s\n", wrapped);
       }
 }

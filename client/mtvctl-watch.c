@@ -77,7 +77,6 @@ mtvctl_watch_describe (MtvDBusMigrationVM *job)
   gboolean running = g_strcmp0 (state, "running") == 0;
   g_autofree char *what
       = mtvctl_state_label (running ? mtv_dbus_migration_vm_get_phase (job) : state, NULL);
-  g_autofree char *location = NULL;
 
   if (g_strcmp0 (state, "succeeded") == 0)
     more = mtv_dbus_migration_vm_get_location (job);
@@ -202,7 +201,7 @@ say_plainly (Watch *self, MtvDBusMigrationVM *job)
   g_autofree char *done_text = mtvctl_format_size (done);
   g_autofree char *total_text = mtvctl_format_size (total);
   g_autofree char *rate = mtvctl_format_rate (mtv_dbus_migration_vm_get_rate (job));
-  printf (_ ("%s: %s, %u%% (%s of %s, %s)\n"), name, text, (guint) (done / (total / 100.0)),
+  printf (_ ("%s: %s, %u%% (%s of %s, %s)\n"), name, text, mtvctl_format_percent (done, total),
           done_text, total_text, rate);
 }
 
@@ -269,6 +268,18 @@ flush_if_due (Watch *self, MtvDBusMigration *migration, gboolean final)
     self->flush_id = g_timeout_add ((REDRAW_USEC - since) / 1000 + 1, flush_cb, self);
 }
 
+/* The news of the whole and of its parts may come in any order, above all after a retry. */
+static gboolean
+has_ended (Mtvctl *ctl, MtvDBusMigration *migration)
+{
+  g_autoptr (GPtrArray) jobs = mtvctl_watch_get_jobs (ctl, migration);
+
+  for (guint i = 0; i < jobs->len; i++)
+    if (!mtvctl_watch_is_final (mtv_dbus_migration_vm_get_state (g_ptr_array_index (jobs, i))))
+      return FALSE;
+  return mtvctl_watch_is_final (mtv_dbus_migration_get_state (migration));
+}
+
 static gboolean
 is_over (Mtvctl *ctl, gpointer user_data)
 {
@@ -290,7 +301,7 @@ is_over (Mtvctl *ctl, gpointer user_data)
       for (guint i = 0; paths != NULL && paths[i] != NULL; i++)
         g_hash_table_add (self->dirty, g_strdup (paths[i]));
     }
-  gboolean final = mtvctl_watch_is_final (mtv_dbus_migration_get_state (migration));
+  gboolean final = has_ended (ctl, migration);
   flush_if_due (self, migration, final);
   return final;
 }
@@ -342,6 +353,24 @@ print_failures (GPtrArray *jobs)
     }
 }
 
+/* Failed if one failed, else succeeded if one arrived, else cancelled. */
+static int
+exit_code (GPtrArray *jobs)
+{
+  int code = MTVCTL_MIGRATION_CANCELLED;
+
+  for (guint i = 0; i < jobs->len; i++)
+    {
+      const char *state = mtv_dbus_migration_vm_get_state (g_ptr_array_index (jobs, i));
+
+      if (g_str_equal (state, "failed"))
+        return MTVCTL_MIGRATION_FAILED;
+      if (g_str_equal (state, "succeeded"))
+        code = MTVCTL_OK;
+    }
+  return code;
+}
+
 /* What is left to be said when it is over; the exit code. */
 static int
 conclude (Watch *self, GError **error)
@@ -366,10 +395,7 @@ conclude (Watch *self, GError **error)
     }
   if (!ctl->json)
     print_failures (jobs);
-  const char *state = mtv_dbus_migration_get_state (migration);
-  return g_str_equal (state, "succeeded") ? MTVCTL_OK
-         : g_str_equal (state, "failed")  ? MTVCTL_MIGRATION_FAILED
-                                          : MTVCTL_MIGRATION_CANCELLED;
+  return exit_code (jobs);
 }
 
 static void

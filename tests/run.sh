@@ -58,7 +58,7 @@ compile ()
 build_of ()
 {
   case $1 in
-    test) compile test gcc -Dwerror=true ;;
+    test) compile test gcc -Dwerror=true --prefix=/usr ;; # as the system suite installs it
     sanitize) compile sanitize gcc -Dwerror=true -Db_sanitize=address,undefined ;;
     clang) compile clang clang-14 -Dwerror=true ;;
     fuzz) compile fuzz clang-14 -Dfuzz=true -Db_lundef=false -Db_sanitize=address,undefined ;;

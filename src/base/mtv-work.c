@@ -8,6 +8,7 @@ typedef struct
   MtvWorkFunc func;
   gpointer data;
   GDestroyNotify destroy;
+  GError *error; /* (owned) (nullable) */
 } Work;
 
 static void
@@ -17,20 +18,38 @@ work_free (gpointer data)
 
   if (work->destroy != NULL)
     work->destroy (work->data);
+  g_clear_error (&work->error);
   g_free (work);
 }
 
+static gboolean
+return_result (gpointer data)
+{
+  GTask *task = data;
+  Work *work = g_task_get_task_data (task);
+
+  if (work->error == NULL)
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, g_steal_pointer (&work->error));
+  return G_SOURCE_REMOVE;
+}
+
+/* Gives its reference away: the last one must not be dropped in here, after the callback, for the
+ * task's source object belongs to the main thread. */
 static gpointer
 work_thread (gpointer data)
 {
-  g_autoptr (GTask) task = data;
+  GTask *task = data;
   Work *work = g_task_get_task_data (task);
+  g_autoptr (GSource) source = g_idle_source_new ();
   GError *error = NULL;
 
-  if (work->func (work->data, g_task_get_cancellable (task), &error))
-    g_task_return_boolean (task, TRUE);
-  else
-    g_task_return_error (task, mtv_error_normalize (error));
+  if (!work->func (work->data, g_task_get_cancellable (task), &error))
+    work->error = mtv_error_normalize (error);
+  g_source_set_priority (source, g_task_get_priority (task));
+  g_source_set_callback (source, return_result, task, g_object_unref);
+  g_source_attach (source, g_task_get_context (task));
   return NULL;
 }
 

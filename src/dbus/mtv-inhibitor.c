@@ -12,8 +12,8 @@ struct _MtvInhibitor
   GDBusConnection *bus;      /* (owned) */
   GCancellable *cancellable; /* (owned) */
   gboolean wanted;
-  gboolean asking;
-  int fd; /* (owned) the lock, or -1 */
+  gboolean asked; /* … and the answer stands until nothing moves any more */
+  int fd;         /* (owned) the lock, or -1 */
 };
 
 G_DEFINE_FINAL_TYPE (MtvInhibitor, mtv_inhibitor, G_TYPE_OBJECT)
@@ -69,7 +69,6 @@ inhibited_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GVariant) reply = g_dbus_connection_call_with_unix_fd_list_finish (
       G_DBUS_CONNECTION (source), &fds, result, &error);
 
-  self->asking = FALSE;
   if (reply == NULL || fds == NULL)
     {
       g_debug ("No inhibitor lock, going on without: %s", error != NULL ? error->message : "no fd");
@@ -88,11 +87,14 @@ engine_changed (MtvInhibitor *self)
   mtv_engine_get_counts (self->engine, &running, &queued, &suspended);
   self->wanted = running > 0;
   if (!self->wanted)
-    release (self);
-  if (!self->wanted || self->fd >= 0 || self->asking)
+    {
+      release (self);
+      self->asked = FALSE;
+    }
+  if (!self->wanted || self->asked)
     return;
 
-  self->asking = TRUE;
+  self->asked = TRUE;
   g_dbus_connection_call_with_unix_fd_list (
       self->bus, "org.freedesktop.login1", "/org/freedesktop/login1",
       "org.freedesktop.login1.Manager", "Inhibit",

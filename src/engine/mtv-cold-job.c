@@ -343,8 +343,11 @@ stop_ticking (MtvJob *self)
     {
       MtvDiskRecord *disk = g_ptr_array_index (self->record->disks, i);
 
+      guint64 done = disk->bytes_done;
+
       if (self->state == MTV_COLD_COPYING)
         mtv_disk_set_get_progress (self->disks, (gint) i, &disk->bytes_done, &disk->bytes_total);
+      disk->bytes_done = MAX (disk->bytes_done, done);
       if (mtv_disk_set_get_state (self->disks, i) == MTV_DISK_DONE)
         *(self->state == MTV_COLD_COPYING ? &disk->copied : &disk->verified) = TRUE;
     }

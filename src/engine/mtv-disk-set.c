@@ -32,6 +32,7 @@ struct _MtvDiskSet
   MtvStore *store;             /* (owned) */
   guint parallel;
   Disk *disks; /* (owned) as many as the target has */
+  guint n_disks;
 
   GTask *task;               /* (owned) (nullable) the call under way */
   GCancellable *cancellable; /* (owned) (nullable) stops all threads of it */
@@ -61,7 +62,7 @@ mtv_disk_set_finalize (GObject *object)
   MtvDiskSet *self = MTV_DISK_SET (object);
 
   g_assert (self->task == NULL);
-  for (guint i = 0; i < self->target->disks->len; i++)
+  for (guint i = 0; i < self->n_disks; i++)
     disk_clear (&self->disks[i]);
   g_free (self->disks);
   g_clear_error (&self->error);
@@ -97,8 +98,9 @@ mtv_disk_set_new (MtvTarget *target, MtvSource *source, MtvDestination *destinat
   self->destination = g_object_ref (destination);
   self->store = g_object_ref (store);
   self->parallel = parallel;
-  self->disks = g_new0 (Disk, target->disks->len);
-  for (guint i = 0; i < target->disks->len; i++)
+  self->n_disks = target->disks->len;
+  self->disks = g_new0 (Disk, self->n_disks);
+  for (guint i = 0; i < self->n_disks; i++)
     self->disks[i] = (Disk){ .set = self, .index = i };
   return self;
 }
@@ -112,7 +114,7 @@ target_disk (Disk *disk)
 static void
 finish_if_idle (MtvDiskSet *self)
 {
-  for (guint i = 0; i < self->target->disks->len; i++)
+  for (guint i = 0; i < self->n_disks; i++)
     if (self->disks[i].state != MTV_DISK_DONE
         && (self->error == NULL || self->disks[i].pending > 0))
       return;
@@ -121,7 +123,7 @@ finish_if_idle (MtvDiskSet *self)
 
   g_cancellable_disconnect (g_task_get_cancellable (task), self->cancelled_id);
   g_clear_object (&self->cancellable);
-  for (guint i = 0; i < self->target->disks->len; i++)
+  for (guint i = 0; i < self->n_disks; i++)
     {
       g_clear_object (&self->disks[i].reader);
       g_clear_object (&self->disks[i].writer);
@@ -302,9 +304,9 @@ start_more (MtvDiskSet *self)
 {
   guint active = 0;
 
-  for (guint i = 0; i < self->target->disks->len; i++)
+  for (guint i = 0; i < self->n_disks; i++)
     active += self->disks[i].state == MTV_DISK_ACTIVE;
-  for (guint i = 0; i < self->target->disks->len && active < self->parallel; i++)
+  for (guint i = 0; i < self->n_disks && active < self->parallel; i++)
     {
       Disk *disk = &self->disks[i];
 
@@ -336,13 +338,13 @@ start (MtvDiskSet *self, GCancellable *cancellable, GAsyncReadyCallback callback
   self->cancellable = g_cancellable_new ();
   self->cancelled_id = g_cancellable_connect (cancellable, G_CALLBACK (forward_cancel),
                                               g_object_ref (self->cancellable), g_object_unref);
-  for (guint i = 0; i < self->target->disks->len; i++)
+  for (guint i = 0; i < self->n_disks; i++)
     {
       disk_clear (&self->disks[i]);
       self->disks[i].state = MTV_DISK_PENDING;
     }
   start_more (self);
-  if (self->target->disks->len == 0)
+  if (self->n_disks == 0)
     finish_if_idle (self);
 }
 
@@ -404,7 +406,7 @@ mtv_disk_set_get_progress (MtvDiskSet *self, gint index, guint64 *done, guint64 
   g_return_if_fail (MTV_IS_DISK_SET (self));
 
   *done = *total = 0;
-  for (guint i = 0; i < self->target->disks->len; i++)
+  for (guint i = 0; i < self->n_disks; i++)
     if (index < 0 || (guint) index == i)
       add_progress (&self->disks[i], done, total);
 }
@@ -412,8 +414,7 @@ mtv_disk_set_get_progress (MtvDiskSet *self, gint index, guint64 *done, guint64 
 MtvDiskState
 mtv_disk_set_get_state (MtvDiskSet *self, guint index)
 {
-  g_return_val_if_fail (MTV_IS_DISK_SET (self) && index < self->target->disks->len,
-                        MTV_DISK_PENDING);
+  g_return_val_if_fail (MTV_IS_DISK_SET (self) && index < self->n_disks, MTV_DISK_PENDING);
 
   return self->disks[index].state;
 }

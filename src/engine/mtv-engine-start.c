@@ -175,6 +175,12 @@ look_new (MtvEngine *self, MtvPlanEntry *entry, guint32 uid, GError **error)
       if (vm != NULL)
         g_ptr_array_add (look->targets, target_for (left, planned, vm));
     }
+  if (left->vms->len == 0)
+    mtv_concerns_add (look->concerns, "plan.complete", MTV_CONCERN_CRITICAL, NULL,
+                      "Nothing is left to do",
+                      "Every virtual machine of plan '%s' has arrived already; archive or remove "
+                      "the plan.",
+                      left->name);
   mtv_plan_check (left, look->vms, look->concerns);
   return look;
 }
@@ -374,11 +380,11 @@ looked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   GError *error = NULL;
 
   mtv_plan_ignore_concerns (plan, look->concerns);
-  if (mtv_concerns_has (look->concerns, MTV_CONCERN_CRITICAL))
-    set_blocked (&error, plan, look->concerns);
-  else if (look->targets->len == 0)
+  if (look->vms->len == 0)
     g_set_error (&error, MTV_ERROR, MTV_ERROR_WRONG_STATE,
                  "Every virtual machine of plan '%s' has arrived already", plan->name);
+  else if (mtv_concerns_has (look->concerns, MTV_CONCERN_CRITICAL))
+    set_blocked (&error, plan, look->concerns);
   else if (self->context.stopping)
     g_set_error_literal (&error, MTV_ERROR, MTV_ERROR_WRONG_STATE, "The daemon is stopping");
 

@@ -380,10 +380,13 @@ mtv_engine_run (MtvEngine *self)
 }
 
 static gboolean
-is_busy (MtvEngine *self, gboolean cancel)
+is_busy (MtvEngine *self)
 {
   gboolean busy = FALSE;
 
+  for (guint i = 0; i < self->providers->len; i++)
+    busy |= mtv_provider_entry_get_state (g_ptr_array_index (self->providers, i))
+            == MTV_PROVIDER_REFRESHING;
   for (guint i = 0; i < self->context.migrations->len; i++)
     {
       GPtrArray *jobs = mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i));
@@ -392,9 +395,7 @@ is_busy (MtvEngine *self, gboolean cancel)
         {
           MtvJob *job = g_ptr_array_index (jobs, j);
 
-          busy |= job->busy;
-          if (cancel)
-            g_cancellable_cancel (job->cancellable);
+          busy |= job->busy || job->requests > 0;
         }
     }
   return busy;
@@ -403,7 +404,7 @@ is_busy (MtvEngine *self, gboolean cancel)
 static void
 finish_if_idle (MtvEngine *self)
 {
-  if (self->stop_task == NULL || is_busy (self, FALSE))
+  if (self->stop_task == NULL || is_busy (self))
     return;
 
   g_autoptr (GTask) task = g_steal_pointer (&self->stop_task);
@@ -420,7 +421,17 @@ mtv_engine_stop_async (MtvEngine *self, GAsyncReadyCallback callback, gpointer u
   self->stop_task = g_task_new (self, NULL, callback, user_data);
   g_task_set_source_tag (self->stop_task, mtv_engine_stop_async);
   g_signal_connect (self, "changed", G_CALLBACK (finish_if_idle), NULL);
-  is_busy (self, TRUE);
+  for (guint i = 0; i < self->providers->len; i++)
+    {
+      MtvProviderEntry *entry = g_ptr_array_index (self->providers, i);
+
+      g_signal_connect_object (entry, "changed", G_CALLBACK (finish_if_idle), self,
+                               G_CONNECT_SWAPPED);
+      mtv_provider_entry_stop (entry);
+    }
+  for (guint i = 0; i < self->context.migrations->len; i++)
+    g_ptr_array_foreach (mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i)),
+                         (GFunc) (void (*) (void)) mtv_job_stop, NULL);
   finish_if_idle (self);
 }
 

@@ -23,6 +23,7 @@ struct _MtvJob
 
   gboolean busy;             /* an operation or a commit is under way */
   GCancellable *cancellable; /* (owned) of the operation */
+  guint requests;            /* to cancel, that are being committed */
   gboolean cancelling;       /* somebody asked, and it is committed */
 
   gboolean suspended;
@@ -49,6 +50,9 @@ MtvJob *mtv_job_new (MtvEngineContext *context, MtvJobRecord *record, const char
 
 /* Goes on where the record says: at the start, and after a restart. */
 void mtv_job_enter (MtvJob *self);
+
+/* Ends what runs at its next safe point, and what waits at once; the state stays. */
+void mtv_job_stop (MtvJob *self);
 
 /* The operation of the state that the job is in, in mtv-cold-job.c. Ends in mtv_job_done(). */
 void mtv_cold_job_enter (MtvJob *self);

@@ -184,7 +184,13 @@ describe_disk (MtvJob *self, GVariant *disk, guint index)
       total = MAX (total, kept->bytes_total);
     }
   if (self->ticker != 0)
-    mtv_disk_set_get_progress (self->disks, (gint) index, &done, &total);
+    {
+      guint64 before = done;
+
+      mtv_disk_set_get_progress (self->disks, (gint) index, &done, &total);
+      if (self->state == MTV_COLD_COPYING) /* it goes on where it was, but first it opens */
+        done = MAX (done, before);
+    }
 
   g_variant_dict_init (&dict, NULL);
   g_variant_dict_insert (&dict, "id", "s", id);

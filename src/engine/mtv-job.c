@@ -149,7 +149,9 @@ log_event (MtvJob *self, GLogLevelFlags level, const char *message_id, const cha
 
 typedef struct
 {
-  MtvJob *job; /* (owned) */
+  MtvJob *job;          /* (owned) */
+  MtvStoreBatch *batch; /* (owned) to be tried again */
+  gboolean cancelling;  /* what the record said in it */
   MtvJobFunc then;
 } Commit;
 
@@ -161,7 +163,9 @@ commit_again (gpointer user_data)
   Commit *commit = user_data;
 
   commit->job->alarm = 0;
-  start_commit (commit->job, mtv_store_batch_new (), commit->then);
+  if (commit->cancelling != commit->job->cancelling) /* asked for meanwhile */
+    mtv_store_put_job (commit->batch, commit->job->record);
+  start_commit (commit->job, mtv_store_batch_ref (commit->batch), commit->then);
 }
 
 static void
@@ -169,31 +173,17 @@ commit_free (gpointer user_data)
 {
   Commit *commit = user_data;
 
+  mtv_store_batch_free (commit->batch);
   g_object_unref (commit->job);
   g_free (commit);
 }
 
 static void
-committed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+commit_later (Commit *commit, const GError *error)
 {
-  Commit *commit = user_data;
-  g_autoptr (MtvJob) self = g_object_ref (commit->job);
-  g_autoptr (GError) error = NULL;
-
-  if (mtv_store_commit_finish (MTV_STORE (source), result, &error))
-    {
-      MtvJobFunc then = commit->then;
-
-      commit_free (commit);
-      self->busy = FALSE;
-      if (!self->context->stopping)
-        then (self);
-      else
-        mtv_job_changed (self); /* who stops waits for this */
-      return;
-    }
-
+  MtvJob *self = commit->job;
   g_autofree char *text = g_strdup_printf ("waiting for the daemon's database: %s", error->message);
+
   mtv_job_set_waiting (self, text);
   self->suspended = TRUE;
   self->alarm = mtv_clock_add_alarm (self->context->clock,
@@ -204,13 +194,42 @@ committed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
+committed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Commit *commit = user_data;
+  g_autoptr (MtvJob) self = g_object_ref (commit->job);
+  g_autoptr (GError) error = NULL;
+
+  gboolean committed = mtv_store_commit_finish (MTV_STORE (source), result, &error);
+  if (!committed && !self->context->stopping)
+    {
+      commit_later (commit, error);
+      return;
+    }
+
+  MtvJobFunc then = commit->then;
+  gboolean tell = self->context->stopping || self->suspended;
+
+  commit_free (commit);
+  self->busy = FALSE;
+  if (self->suspended)
+    mtv_job_set_waiting (self, NULL);
+  self->suspended = FALSE;
+  if (!self->context->stopping)
+    then (self);
+  if (tell) /* who stops waits for this */
+    mtv_job_changed (self);
+}
+
+static void
 start_commit (MtvJob *self, MtvStoreBatch *batch, MtvJobFunc then)
 {
   Commit *commit = g_new0 (Commit, 1);
 
   commit->job = g_object_ref (self);
+  commit->batch = mtv_store_batch_ref (batch);
+  commit->cancelling = self->cancelling;
   commit->then = then;
-  mtv_store_put_job (batch, self->record);
   mtv_store_commit_async (self->context->store, batch, committed_cb, commit);
 }
 
@@ -220,7 +239,19 @@ mtv_job_commit (MtvJob *self, MtvStoreBatch *batch, MtvJobFunc then)
   g_return_if_fail (!self->busy);
 
   self->busy = TRUE;
+  mtv_store_put_job (batch, self->record);
   start_commit (self, batch, then);
+}
+
+void
+mtv_job_stop (MtvJob *self)
+{
+  g_cancellable_cancel (self->cancellable);
+  if (self->alarm == 0)
+    return;
+  mtv_clock_remove_alarm (self->context->clock, self->alarm);
+  self->alarm = 0;
+  self->busy = FALSE; /* it waited to commit: that is left to the next process */
 }
 
 /* Transitions. */
@@ -293,7 +324,6 @@ static void
 moved_on (MtvJob *self)
 {
   mtv_cold_state_from_string (self->record->state, &self->state);
-  self->suspended = FALSE;
   mtv_job_set_waiting (self, NULL);
   if (!mtv_cold_state_is_final (self->state))
     mtv_job_enter (self);
@@ -356,13 +386,15 @@ slot_granted (gpointer user_data)
 {
   MtvJob *self = user_data;
 
-  mtv_job_set_waiting (self, NULL);
+  if (!self->suspended) /* else the reason stands until there is progress */
+    mtv_job_set_waiting (self, NULL);
   if (self->busy || self->context->stopping)
     return;
   if (self->state == MTV_COLD_QUEUED)
     go (self, MTV_COLD_OK, mtv_store_batch_new ());
   else
     mtv_job_enter (self);
+  mtv_job_changed (self);
 }
 
 static void
@@ -375,6 +407,7 @@ place_moved (gpointer user_data)
       entry != NULL ? mtv_provider_entry_get_config (entry)->name : self->record->source,
       mtv_scheduler_get_place (self->context->scheduler, self));
 
+  self->suspended = FALSE;
   mtv_job_set_waiting (self, text);
   mtv_job_changed (self);
 }
@@ -387,7 +420,8 @@ mtv_job_enter (MtvJob *self)
   if (self->context->stopping || mtv_cold_state_is_final (self->state))
     return;
   /* Asked for before a restart. A VM that may be defined already is not taken back. */
-  if (g_strcmp0 (self->record->outcome, "cancelled") == 0 && self->state < MTV_COLD_DEFINING)
+  if (g_strcmp0 (self->record->outcome, "cancelled") == 0
+      && self->state < (self->cancelling ? MTV_COLD_CLEANING_UP : MTV_COLD_DEFINING))
     {
       go (self, MTV_COLD_CANCEL, mtv_store_batch_new ());
       return;
@@ -472,10 +506,12 @@ look_again (gpointer user_data)
     }
   self->busy = TRUE;
   self->room_at = g_object_ref (destination);
-  self->room_needed = CLAMP (total > done ? total - done : 0, MIN_ROOM, ENOUGH_ROOM);
+  self->room_needed = CLAMP (total > done ? total - done : 0, MIN_ROOM,
+                             self->state == MTV_COLD_PREPARING ? G_MAXUINT64 : ENOUGH_ROOM);
   mtv_work_async ("mtv-room", find_room, self, NULL, self, self->cancellable, room_cb, NULL);
 }
 
+/* What it knew of the way is read from the store again: a checkpoint may have failed. */
 static void
 suspend (MtvJob *self, GError *error)
 {
@@ -485,6 +521,8 @@ suspend (MtvJob *self, GError *error)
     log_event (self, G_LOG_LEVEL_WARNING, MTV_MESSAGE_JOB_SUSPENDED, error->message);
   self->no_space = g_error_matches (error, MTV_ERROR, MTV_ERROR_NO_SPACE);
   self->suspended = TRUE;
+  g_clear_object (&self->disks);
+  g_clear_pointer (&self->target, mtv_target_free);
   mtv_job_set_waiting (self, text);
   mtv_scheduler_leave (self->context->scheduler, self);
   look_later (self);
@@ -515,7 +553,7 @@ void
 mtv_job_done (MtvJob *self, MtvStoreBatch *batch, GError *error)
 {
   g_autoptr (MtvStoreBatch) owned_batch = batch != NULL ? batch : mtv_store_batch_new ();
-  g_autoptr (GError) owned = error;
+  g_autoptr (GError) owned G_GNUC_UNUSED = error;
 
   self->busy = FALSE;
   if (self->context->stopping)
@@ -529,7 +567,8 @@ mtv_job_done (MtvJob *self, MtvStoreBatch *batch, GError *error)
     go (self, MTV_COLD_CANCEL, mtv_store_batch_new ());
   else if (error == NULL)
     go (self, MTV_COLD_OK, g_steal_pointer (&owned_batch));
-  else if (mtv_provider_error_is_transient (error))
+  else if (mtv_provider_error_is_transient (error)
+           || g_error_matches (error, MTV_ERROR, MTV_ERROR_STORE))
     suspend (self, error);
   else
     fail (self, error);
@@ -546,6 +585,9 @@ cancel_committed (GObject *source, GAsyncResult *result, gpointer user_data)
   if (!mtv_store_commit_finish (MTV_STORE (source), result, &error))
     g_warning ("Cannot save the request to cancel '%s', ignoring: %s", self->record->name,
                error->message);
+  self->requests--;
+  if (self->context->stopping)
+    mtv_job_changed (self);
   if (self->context->stopping || self->state >= MTV_COLD_CLEANING_UP)
     return;
   g_cancellable_cancel (self->cancellable);
@@ -577,6 +619,7 @@ mtv_job_cancel (MtvJob *self, guint32 uid, GError **error)
   MtvStoreBatch *batch = mtv_store_batch_new ();
 
   self->cancelling = TRUE;
+  self->requests++;
   g_free (self->record->outcome);
   self->record->outcome = g_strdup ("cancelled");
   mtv_job_add_event (self, batch, "cancel", uid, "cancelling was asked for");

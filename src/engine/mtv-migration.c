@@ -129,8 +129,9 @@ job_changed (MtvMigration *self)
       self->ended = FALSE;
       self->record->end_time = 0;
       save (self);
+      g_signal_emit (self, signals[SIGNAL_CHANGED], 0);
     }
-  if (self->pending == 0)
+  else if (self->pending == 0)
     self->pending = g_timeout_add (CHANGED_MSEC, tell_change, self);
 }
 

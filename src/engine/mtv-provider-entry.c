@@ -380,6 +380,12 @@ refresh_work (gpointer data, GCancellable *cancellable, GError **error)
   return mtv_store_commit (refresh->store, batch, error);
 }
 
+static gboolean
+is_cancelled (const GError *error)
+{
+  return g_error_matches (error, MTV_ERROR, MTV_ERROR_CANCELLED);
+}
+
 static void
 refreshed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -390,12 +396,13 @@ refreshed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 
   (void) user_data;
   self->refreshing = FALSE;
-  if (!mtv_work_finish (result, &error))
+  if (!mtv_work_finish (result, &error) && !is_cancelled (error))
     mtv_log (G_LOG_LEVEL_WARNING, NULL, &fields, "Cannot read provider '%s': %s",
              self->config->name, error->message);
-  else if (refresh->vms != NULL)
+  else if (error == NULL && refresh->vms != NULL)
     take_inventory (self, g_steal_pointer (&refresh->vms), refresh->time);
-  mtv_provider_entry_set_error (self, error);
+  if (!is_cancelled (error))
+    mtv_provider_entry_set_error (self, error);
   g_signal_emit (self, changed_signal, 0);
 
   for (GTask *task = g_queue_pop_head (&self->waiting); task != NULL;
@@ -443,6 +450,14 @@ mtv_provider_entry_refresh_finish (MtvProviderEntry *self, GAsyncResult *result,
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
   return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+void
+mtv_provider_entry_stop (MtvProviderEntry *self)
+{
+  g_return_if_fail (MTV_IS_PROVIDER_ENTRY (self));
+
+  g_cancellable_cancel (self->cancellable);
 }
 
 static gboolean

@@ -56,6 +56,9 @@ void mtv_provider_entry_refresh_async (MtvProviderEntry *self, GAsyncReadyCallba
 gboolean mtv_provider_entry_refresh_finish (MtvProviderEntry *self, GAsyncResult *result,
                                             GError **error);
 
+/* Ends a refresh under way, keeping what was known; it is REFRESHING until that has happened. */
+void mtv_provider_entry_stop (MtvProviderEntry *self);
+
 /* See mtv_provider_test(). */
 void mtv_provider_entry_test_async (MtvProviderEntry *self, GAsyncReadyCallback callback,
                                     gpointer user_data);

@@ -16,6 +16,15 @@ array_to_variant (const MtvField *field, GPtrArray *array)
   return g_variant_builder_end (&builder);
 }
 
+/* A file's name may be any bytes; what leaves here is UTF-8. */
+static GVariant *
+string_to_variant (const char *string)
+{
+  return g_utf8_validate (string, -1, NULL)
+             ? g_variant_new_string (string)
+             : g_variant_new_take_string (g_utf8_make_valid (string, -1));
+}
+
 /* NULL: nothing worth saying. */
 static GVariant *
 field_to_variant (const MtvField *field, gconstpointer object)
@@ -25,7 +34,7 @@ field_to_variant (const MtvField *field, gconstpointer object)
     case 's':
       {
         const char *string = MEMBER (object, field, char *);
-        return string == NULL || *string == '\0' ? NULL : g_variant_new_string (string);
+        return string == NULL || *string == '\0' ? NULL : string_to_variant (string);
       }
     case 'b':
       return MEMBER (object, field, gboolean) ? g_variant_new_boolean (TRUE) : NULL;

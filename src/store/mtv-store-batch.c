@@ -12,14 +12,26 @@ mtv_store_batch_new (void)
 {
   MtvStoreBatch *self = g_new (MtvStoreBatch, 1);
 
+  self->ref_count = 1;
   self->statements = g_array_new (FALSE, FALSE, sizeof (MtvStoreStatement));
   g_array_set_clear_func (self->statements, statement_clear);
   return self;
 }
 
+MtvStoreBatch *
+mtv_store_batch_ref (MtvStoreBatch *batch)
+{
+  g_return_val_if_fail (batch != NULL, NULL);
+
+  g_atomic_int_inc (&batch->ref_count);
+  return batch;
+}
+
 void
 mtv_store_batch_free (MtvStoreBatch *batch)
 {
+  if (!g_atomic_int_dec_and_test (&batch->ref_count))
+    return;
   g_array_unref (batch->statements);
   g_free (batch);
 }

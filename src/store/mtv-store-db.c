@@ -51,7 +51,9 @@ setup_of (MtvStoreDbMode mode)
              "PRAGMA cache_size = -256;";
     case MTV_STORE_DB_INSPECT:
     default:
-      return "";
+      /* Not opened read-only: what a crash left half done must be rolled back before it can be
+       * read at all. */
+      return "PRAGMA query_only = ON;";
     }
 }
 
@@ -59,11 +61,10 @@ MtvStoreDb *
 mtv_store_db_open (const char *path, MtvStoreDbMode mode, GError **error)
 {
   g_autoptr (MtvStoreDb) self = g_new0 (MtvStoreDb, 1);
-  int flags = mode == MTV_STORE_DB_INSPECT ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-
   self->path = g_strdup (path);
   self->statements = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, finalize_statement);
-  if (sqlite3_open_v2 (path, &self->handle, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+  if (sqlite3_open_v2 (path, &self->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL)
+      != SQLITE_OK)
     {
       fail (self, error);
       return NULL;

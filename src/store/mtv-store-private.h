@@ -15,6 +15,7 @@ typedef struct
 
 struct _MtvStoreBatch
 {
+  gint ref_count;     /* (atomic) */
   GArray *statements; /* (owned) (element-type MtvStoreStatement) */
 };
 

@@ -2,6 +2,8 @@
 #include "base/mtv-error.h"
 #include "store/mtv-store-private.h"
 
+#include <glib/gstdio.h>
+
 #define APPLICATION_ID 0x4d545644 /* "MTVD" */
 
 /* Step n brings version n to n + 1. A step that was released is never changed. Columns beside a
@@ -63,14 +65,16 @@ static gboolean
 check_owner (MtvStoreDb *db, GError **error)
 {
   gint64 version = 0, id = 0, tables = 0, pages = 0;
+  GStatBuf st;
 
   if (!mtv_store_db_get_integer (db, "PRAGMA page_count", &pages, error)
       || !mtv_store_db_get_integer (db, "PRAGMA user_version", &version, error)
       || !mtv_store_db_get_integer (db, "PRAGMA application_id", &id, error)
       || !mtv_store_db_get_integer (db, "SELECT count(*) FROM sqlite_schema", &tables, error))
     return FALSE;
-  /* SQLite would take a file shorter than a page for an empty one. */
-  if (pages == 0)
+  /* SQLite would take a file shorter than a page for an empty one. One that is empty now was being
+   * made in a crash. */
+  if (pages == 0 && (g_stat (mtv_store_db_get_path (db), &st) < 0 || st.st_size > 0))
     {
       g_set_error_literal (error, MTV_ERROR, MTV_ERROR_STORE, "it is not a database");
       return FALSE;

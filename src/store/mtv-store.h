@@ -20,6 +20,8 @@ MtvStore *mtv_store_open (const char *directory, GError **error);
 /* Statements, in the making; plain data, any thread. */
 typedef struct _MtvStoreBatch MtvStoreBatch;
 MtvStoreBatch *mtv_store_batch_new (void);
+/* To keep one over its commit, which may have to be tried again; nothing is added meanwhile. */
+MtvStoreBatch *mtv_store_batch_ref (MtvStoreBatch *batch);
 void mtv_store_batch_free (MtvStoreBatch *batch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MtvStoreBatch, mtv_store_batch_free)
 gboolean mtv_store_batch_is_empty (MtvStoreBatch *batch);

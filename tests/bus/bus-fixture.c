@@ -40,8 +40,8 @@ bus_down (Bus *bus)
   g_clear_object (&bus->bus);
 }
 
-static void
-keep_result (GObject *source, GAsyncResult *result, gpointer user_data)
+void
+bus_keep_result (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   (void) source;
   *(GAsyncResult **) user_data = g_object_ref (result);
@@ -55,7 +55,7 @@ bus_send (Bus *bus, const char *path, const char *method, GVariant *args, GDBusC
   g_autofree char *interface = g_strndup (method, dot - method);
 
   g_dbus_connection_call (bus->client, g_dbus_connection_get_unique_name (bus->server), path,
-                          interface, dot + 1, args, NULL, flags, 60 * 1000, NULL, keep_result,
+                          interface, dot + 1, args, NULL, flags, 60 * 1000, NULL, bus_keep_result,
                           result);
 }
 
@@ -77,6 +77,12 @@ bus_call_ok (Bus *bus, const char *path, const char *method, GVariant *args)
 
   g_assert_no_error (error);
   return reply;
+}
+
+void
+bus_call_done (Bus *bus, const char *path, const char *method, GVariant *args)
+{
+  g_variant_unref (bus_call_ok (bus, path, method, args));
 }
 
 void

@@ -27,6 +27,7 @@ GDBusConnection *bus_connect (Bus *bus); /* (transfer full) */
 GVariant *bus_call (Bus *bus, const char *path, const char *method, GVariant *args, GError **error);
 /* The same with no error to be expected. */
 GVariant *bus_call_ok (Bus *bus, const char *path, const char *method, GVariant *args);
+void bus_call_done (Bus *bus, const char *path, const char *method, GVariant *args);
 /* The same with an error to be expected: its bus name must be @name and its text hold @text. */
 void bus_call_fails (Bus *bus, const char *path, const char *method, GVariant *args,
                      const char *name, const char *text);
@@ -39,5 +40,8 @@ GVariant *bus_get (Bus *bus, const char *path, const char *interface, const char
 /* One call without waiting: its answer arrives in *@result. */
 void bus_send (Bus *bus, const char *path, const char *method, GVariant *args, GDBusCallFlags flags,
                GAsyncResult **result);
+
+/* A GAsyncReadyCallback: keeps the result in *@user_data, a GAsyncResult * that was NULL. */
+void bus_keep_result (GObject *source, GAsyncResult *result, gpointer user_data);
 
 G_END_DECLS

@@ -60,7 +60,7 @@ fake_polkit_up (FakePolkit *polkit, Bus *bus)
                                      node->interfaces[0], &vtable, polkit, NULL, &error);
   g_assert_no_error (error);
 
-  g_autoptr (GVariant) reply = g_dbus_connection_call_sync (
+  g_autoptr (GVariant) reply G_GNUC_UNUSED = g_dbus_connection_call_sync (
       polkit->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
       "RequestName", g_variant_new ("(su)", "org.freedesktop.PolicyKit1", 0), NULL,
       G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);

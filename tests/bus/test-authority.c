@@ -74,7 +74,8 @@ archive (Fixture *f, GDBusCallFlags flags, GError **error)
 
   bus_send (&f->bus, PATH, "org.mtv.Plan.Archive", no_options (), flags, &result);
   bus_wait_for (result != NULL);
-  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (f->bus.client, result, error);
+  g_autoptr (GVariant) reply G_GNUC_UNUSED
+      = g_dbus_connection_call_finish (f->bus.client, result, error);
 }
 
 static void
@@ -169,7 +170,7 @@ test_dialogs (Fixture *f, gconstpointer data)
     }
 
   /* Meanwhile others are served. */
-  g_autoptr (GVariant) state = bus_get (&f->bus, PATH, "org.mtv.Plan", "State");
+  g_autoptr (GVariant) state G_GNUC_UNUSED = bus_get (&f->bus, PATH, "org.mtv.Plan", "State");
   g_assert_cmpuint (f->archived, ==, 0);
 
   f->polkit.authorized = TRUE;
@@ -179,7 +180,7 @@ test_dialogs (Fixture *f, gconstpointer data)
       g_autoptr (GError) error = NULL;
 
       bus_wait_for (results[i] != NULL);
-      g_autoptr (GVariant) reply
+      g_autoptr (GVariant) reply G_GNUC_UNUSED
           = g_dbus_connection_call_finish (f->bus.client, results[i], &error);
       if (error != NULL)
         {
@@ -225,7 +226,7 @@ test_crowd (Fixture *f, gconstpointer data)
       g_autoptr (GError) error = NULL;
 
       bus_wait_for (results[i] != NULL);
-      g_autoptr (GVariant) reply
+      g_autoptr (GVariant) reply G_GNUC_UNUSED
           = g_dbus_connection_call_finish (clients[i / CALLS], results[i], &error);
       g_assert_no_error (error);
       g_object_unref (results[i]);
@@ -255,7 +256,8 @@ test_removed_meanwhile (Fixture *f, gconstpointer data)
   fake_polkit_release (&f->polkit);
   bus_wait_for (result != NULL);
 
-  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (f->bus.client, result, &error);
+  g_autoptr (GVariant) reply G_GNUC_UNUSED
+      = g_dbus_connection_call_finish (f->bus.client, result, &error);
   g_assert_error (error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT);
   g_assert_nonnull (strstr (error->message, PATH));
   g_assert_cmpuint (f->archived, ==, 0);

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A world for one mtvd --session: a bus of its own, XDG folders of its own, a client.
 
-MTVD, MTVCTL and CRASH_AT in the environment say where the programs are.
+MTVD, MTVCTL and MTV_MEDDLE in the environment say where the programs are.
 """
+import atexit
 import hashlib
 import json
 import os
@@ -90,6 +91,7 @@ class World:
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix='mtv-e2e-')
         self.daemon = self.log = None
+        atexit.register(self.close)
         with open(self.path('bus.conf'), 'w', encoding='utf-8') as f:
             f.write(BUS_CONFIG.format(self.folder))
         self.env = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'HOME': self.folder,
@@ -104,6 +106,7 @@ class World:
         return os.path.join(self.folder, *parts)
 
     def close(self):
+        atexit.unregister(self.close)
         if self.daemon:
             gone(self.daemon)
         self.stop_bus()
@@ -114,7 +117,8 @@ class World:
     def start_bus(self):
         self.bus = subprocess.Popen(['dbus-daemon', f'--config-file={self.path("bus.conf")}',
                                      '--nofork', '--print-address'],
-                                    env=self.env, stdout=subprocess.PIPE)
+                                    env=self.env, stdout=subprocess.PIPE,
+                                    stderr=subprocess.DEVNULL)
         self.bus.stdout.readline()
         self.connection = self.connect()
         # Anything that happens wakes who waits.
@@ -142,8 +146,10 @@ class World:
     # The daemon.
 
     def spawn(self, **env):
-        """Does not wait for it."""
+        """Does not wait for it. env: what meddle.c takes."""
         self.log = self.path('mtvd.log')
+        if env:
+            env['LD_PRELOAD'] = os.environ['MTV_MEDDLE']
         with open(self.log, 'ab') as log:
             return subprocess.Popen([os.environ['MTVD'], '--session'], env=self.env | env,
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -218,8 +224,7 @@ class World:
 
     def local(self):
         """The embedded destination."""
-        return next(p for p, i in self.objects().items()
-                    if i.get('org.mtv.Provider', {}).get('Type') == 'local')
+        return f'{ROOT}/provider/local'
 
     def add(self, name, kind, url, ready='ready'):
         path, = self.call(ROOT, 'Manager.AddProvider', '(sss)', name, kind, url)

@@ -28,7 +28,7 @@ class Vm:
     disks: list
     cpus: int = 1
     memory: int = 256
-    macs: tuple = ('52:54:00:6d:74:76',)
+    macs: tuple = ()
     system: str = 'vmx-15'
 
 

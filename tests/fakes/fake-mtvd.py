@@ -347,14 +347,10 @@ class Manager(Object):
 
     def CreatePlan(self, name, source, destination, names, options):
         provider = self.fake.objects[source]
-        vms = []
-        for wanted in names:
-            found = [v for v in provider.vms if wanted in (v['name'].unpack(), v['id'].unpack())]
-            if not found:
-                raise Error('NotFound', f"There is no virtual machine '{wanted}'")
-            vms.append(found[0])
-        if options:
-            print('options', sorted(options.items()), file=sys.stderr, flush=True)
+        known = {v[key].unpack(): v for v in provider.vms for key in ('name', 'id')}
+        for wanted in set(names) - set(known):
+            raise Error('NotFound', f"There is no virtual machine '{wanted}'")
+        vms = [known[wanted] for wanted in names]
         plan = self.fake.add_plan(name, provider, self.fake.objects[destination], vms, options)
         return V('(o)', (plan.path,))
 

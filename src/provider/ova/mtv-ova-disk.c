@@ -12,6 +12,10 @@
 #include "transfer/mtv-vmdk-reader.h"
 
 #define SECTOR 512
+
+/* Of a VMDK up to this size the grain tables (8 MiB of them at most) are read to tell how much data
+ * it holds; larger ones would keep a refresh waiting. */
+#define MAX_COUNTED (G_GUINT64_CONSTANT (128) << 30)
 #define ROUND_UP(n) (((n) + SECTOR - 1) / SECTOR * SECTOR)
 
 /* One disk on its way from stored files to what the guest sees. */
@@ -306,13 +310,13 @@ sum_extents (MtvVmdkDescriptor *descriptor)
 }
 
 static guint64
-sum_data (Disk *disk)
+sum_data (MtvReader *reader, GCancellable *cancellable)
 {
   g_autoptr (GArray) extents = g_array_new (FALSE, FALSE, sizeof (MtvExtent));
-  guint64 size = mtv_reader_get_size (disk->stored);
+  guint64 size = mtv_reader_get_size (reader);
   guint64 sum = 0;
 
-  if (!mtv_reader_extents (disk->stored, 0, size, extents, disk->cancellable, NULL))
+  if (!mtv_reader_extents (reader, 0, size, extents, cancellable, NULL))
     return 0; /* not known */
   for (guint i = 0; i < extents->len; i++)
     if (!g_array_index (extents, MtvExtent, i).zero)
@@ -331,7 +335,15 @@ look_inside (Disk *disk, MtvVmDisk *vm_disk, GError **error)
 
   vm_disk->format = g_strdup (mtv_ova_image_format_to_string (disk->image.format));
   if (disk->image.format == MTV_OVA_IMAGE_RAW)
-    disk->image.allocated = sum_data (disk);
+    disk->image.allocated = sum_data (disk->stored, disk->cancellable);
+  if (disk->image.format == MTV_OVA_IMAGE_VMDK && disk->image.capacity <= MAX_COUNTED)
+    {
+      g_autoptr (MtvReader) reader = open_image (disk, disk->stored, &disk->image, error);
+
+      if (reader == NULL)
+        return FALSE;
+      disk->image.allocated = sum_data (reader, disk->cancellable);
+    }
   if (disk->image.format == MTV_OVA_IMAGE_VMDK_DESCRIPTOR)
     {
       g_autoptr (MtvVmdkDescriptor) descriptor = load_descriptor (disk, error);

@@ -71,11 +71,27 @@ test_not_whole (void)
     }
 }
 
+/* A file's name may be any bytes; on the bus and in the store it is UTF-8. */
+static void
+test_odd_bytes (void)
+{
+  g_autoptr (MtvVm) vm = mtv_vm_new ();
+  const char *path = NULL;
+
+  vm->id = g_strdup ("1");
+  vm->name = g_strdup ("web");
+  vm->path = g_strdup ("caf\xe9/web.ova");
+  g_autoptr (GVariant) variant = g_variant_ref_sink (mtv_vm_to_variant (vm));
+  g_assert_true (g_variant_lookup (variant, "path", "&s", &path));
+  g_assert_cmpstr (path, ==, "caf\357\277\275/web.ova");
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/vm/round-trip", test_round_trip);
   g_test_add_func ("/vm/not-whole", test_not_whole);
+  g_test_add_func ("/vm/odd-bytes", test_odd_bytes);
   return g_test_run ();
 }
