@@ -236,7 +236,7 @@ describe_cpus (GVariant *vm)
 
   if (cpus == 0)
     return NULL;
-  if (cores == 0 || cpus % (cores * threads) != 0)
+  if (cores == 0 || cpus % ((guint64) cores * threads) != 0)
     return g_strdup_printf ("%u", cpus);
   return g_strdup_printf (_ ("%u (sockets: %u, cores: %u, threads: %u)"), cpus,
                           cpus / cores / threads, cores, threads);

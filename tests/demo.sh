@@ -75,15 +75,15 @@ E2
 dbus-daemon --config-file="$work/bus.conf" --nofork 2> "$work/bus.log" &
 bus=$!
 while [ ! -S "$work/bus" ]; do sleep 0.1; done
-mtvd --session &
+mtvd --session 2> "$work/mtvd.log" &
 mtvd=$!
-gdbus wait --session --timeout 30 org.mtv.Manager
+gdbus wait --session --timeout 30 org.mtv.Manager || { cat "$work/mtvd.log"; exit 1; }
 mtvctl --user version
 
 step 'Migrating'
 mkdir "$work/arrived"
 echo "\$ mtvctl --user import $(basename "$ova") --to $work/arrived"
-mtvctl --user import "$ova" --to "$work/arrived"
+mtvctl --user import "$ova" --to "$work/arrived" || { cat "$work/mtvd.log"; exit 1; }
 echo '$ mtvctl --user migration list'
 mtvctl --user --no-pager migration list
 

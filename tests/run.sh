@@ -14,7 +14,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
 
-all=(unit bus lint clang tidy e2e system sanitize fuzz)
+all=(lint unit bus sanitize e2e system clang tidy fuzz)
 build=$(realpath -m "${MTV_BUILD:-build-test}")
 fuzz_seconds=${MTV_FUZZ_SECONDS:-60}
 passed=0 failed=0 skipped=0
@@ -50,8 +50,8 @@ compile ()
   shift 2
   {
     [ -e "$folder/build.ninja" ] || CC=$compiler meson setup "$folder" "$@"
-  } > "$log" 2>&1 && ninja -C "$folder" >> "$log" 2>&1 && return
-  tail -n 40 "$log"
+  } > "$log" 2>&1 && ninja -k 0 -C "$folder" >> "$log" 2>&1 && return
+  grep -E -A 6 "error:|^FAILED" "$log" | head -n 80 || tail -n 40 "$log"
   return 1
 }
 

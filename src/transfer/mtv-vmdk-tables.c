@@ -165,7 +165,7 @@ read_table (MtvVmdkTables *self, guint64 table, GCancellable *cancellable, GErro
   g_autoptr (GError) own_error = NULL;
   guint32 *entries = read_table_at (self, table, self->directory[table], cancellable, &own_error);
 
-  if (!entries && self->redundant && !g_cancellable_is_cancelled (cancellable))
+  if (own_error != NULL && self->redundant && !g_cancellable_is_cancelled (cancellable))
     {
       g_debug ("%s, trying the redundant one", own_error->message);
       entries = read_table_at (self, table, self->redundant[table], cancellable, NULL);

@@ -54,13 +54,13 @@ tell_count (void)
   fclose (file);
 }
 
-#define WRAPPED(type, name, before, parameters, arguments) \
-  type name parameters \
-  { \
+#define WRAPPED(type, name, before, parameters, arguments)                    \
+  type name parameters                                                        \
+  {                                                                           \
     type (*next) parameters = (type (*) parameters) dlsym (RTLD_NEXT, #name); \
-\
-    before (); \
-    return next arguments; \
+                                                                              \
+    before ();                                                                \
+    return next arguments;                                                    \
   }
 #define COUNTED(name, parameters, arguments) \
   WRAPPED (int, name, count_operation, parameters, arguments)

@@ -13,6 +13,7 @@ from gi.repository import GLib
 
 import tap
 from harness import MIB, NAME, PATIENCE, ROOT, World, digest, disks_of, make_image, mkova
+from process import pss, wakeups
 
 # The sanitizers' own memory and threads are not ours.
 SANITIZED = 'ASAN_OPTIONS' in os.environ
@@ -204,22 +205,6 @@ class Daemon(unittest.TestCase):
         self.assertEqual(sum(woken.values()), 0, woken)
         self.assertLess(pss_fresh, MAX_PSS)
         self.assertLess(used, MAX_PSS)
-
-
-def pss(pid):
-    with open(f'/proc/{pid}/smaps_rollup', encoding='ascii') as f:
-        return int(re.search(r'^Pss: *(\d+) kB', f.read(), re.MULTILINE).group(1)) * 1024
-
-
-def wakeups(pid):
-    """Of each thread: name, and how often it went to sleep."""
-    tasks = {}
-    for path in glob.glob(f'/proc/{pid}/task/*/status'):
-        with open(path, encoding='ascii') as f:
-            text = f.read()
-        tasks[path] = (re.search(r'^Name:\s*(.*)', text).group(1),
-                       int(re.search(r'^voluntary_ctxt_switches:\s*(\d+)', text, re.MULTILINE).group(1)))
-    return tasks
 
 
 if __name__ == '__main__':

@@ -64,8 +64,8 @@ def main():
                          (result.stdout + result.stderr).strip()))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     for row in rows:
-        print(*(f'{c:>{w}}' if i in (2, 3) else f'{c:<{w}}'
-                for i, (c, w) in enumerate(zip(row, widths))), sep='  ')
+        print('  '.join(f'{c:>{w}}' if i in (2, 3) else f'{c:<{w}}'
+                        for i, (c, w) in enumerate(zip(row, widths))).rstrip())
     for folder in folders:
         others = [n for n in sorted(os.listdir(folder)) if not n.startswith('disk-')]
         print(f'{os.path.basename(folder.rstrip("/"))} also has: {", ".join(others)}')
