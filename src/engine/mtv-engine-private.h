@@ -18,6 +18,7 @@ struct _MtvEngine
   GPtrArray *plans;      /* (owned) (element-type MtvPlanEntry) */
   GVariant *chosen;      /* (owned) a{sv}: the defaults that users set */
   GVariant *choosing;    /* (owned) (nullable) the same once it is committed */
+  guint change_due;      /* source id: "changed" is to be told */
   GTask *stop_task;      /* (owned) (nullable) */
 };
 

@@ -25,6 +25,7 @@ mtv_engine_dispose (GObject *object)
   MtvEngine *self = MTV_ENGINE (object);
 
   self->context.stopping = TRUE;
+  g_clear_handle_id (&self->change_due, g_source_remove);
   g_clear_pointer (&self->plans, g_ptr_array_unref);
   g_clear_pointer (&self->context.migrations, g_ptr_array_unref);
   g_clear_pointer (&self->context.providers, g_hash_table_unref);
@@ -365,10 +366,22 @@ mtv_engine_set_defaults_finish (MtvEngine *self, GAsyncResult *result, GError **
 
 /* Beginning and end. */
 
+static gboolean
+tell_change (gpointer user_data)
+{
+  MtvEngine *self = user_data;
+
+  self->change_due = 0;
+  mtv_engine_emit_changed (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* One signal for all the jobs that changed in one go: the end of one moves all that are queued. */
 static void
 job_changed (MtvEngine *self)
 {
-  mtv_engine_emit_changed (self);
+  if (self->change_due == 0)
+    self->change_due = g_idle_add (tell_change, self);
 }
 
 void
