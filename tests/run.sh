@@ -76,8 +76,8 @@ meson_suites ()
   done
   log=$folder/meson-logs/$name-all # meson adds the setup
   rm -f "$log.json"
-  meson test -C "$folder" --no-rebuild --setup all --logbase "$name" --print-errorlogs \
-    "${suites[@]}" > "$build/logs/$name.log" 2>&1
+  meson test -C "$folder" --no-rebuild --setup all --timeout-multiplier 2 --logbase "$name" \
+    --print-errorlogs "${suites[@]}" > "$build/logs/$name.log" 2>&1
   [ -s "$log.json" ] || { tail -n 20 "$build/logs/$name.log"; return 1; }
   counts=$(/usr/bin/python3 tests/tools/count-results.py "$log.json") || return 1
   # shellcheck disable=SC2086 # three words

@@ -150,6 +150,8 @@ class World:
         self.log = self.path('mtvd.log')
         if env:
             env['LD_PRELOAD'] = os.environ['MTV_MEDDLE']
+            # It is there before the sanitizer, which would not have that.
+            env['ASAN_OPTIONS'] = 'verify_asan_link_order=0:' + self.env.get('ASAN_OPTIONS', '')
         with open(self.log, 'ab') as log:
             return subprocess.Popen([os.environ['MTVD'], '--session'], env=self.env | env,
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log)
