@@ -115,7 +115,7 @@ find_destination (Import *self, GError **error)
     }
   g_autofree char *last = g_path_get_basename (folder);
   g_autofree char *name = mtvctl_unique_name (ctl, *last == '/' ? "root" : last);
-  self->destination = mtvctl_provider_new (ctl, name, "local", folder, -1, error);
+  self->destination = mtvctl_provider_new_local (ctl, name, folder, error);
   return self->destination ? mtvctl_provider_await (ctl, self->destination, error) : NULL;
 }
 

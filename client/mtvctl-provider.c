@@ -214,24 +214,52 @@ open_file (const char *url, GError **error)
   return fd;
 }
 
-int
-mtvctl_provider_add (Mtvctl *ctl, char **args, GError **error)
+char *
+mtvctl_provider_new_local (Mtvctl *ctl, const char *name, const char *path, GError **error)
 {
-  g_autoptr (GError) local = NULL;
-  const char *name = args[0], *type = args[1];
-  int fd = open_file (args[2], &local);
-  /* A path is relative to here, not to the daemon; "scheme://…" is none. */
-  g_autofree char *url = strstr (args[2], "://") != NULL ? g_strdup (args[2])
-                                                         : g_canonicalize_filename (args[2], NULL);
+  int fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+  if (fd < 0)
+    {
+      mtv_error_set_errno (error, errno, _ ("Cannot open '%s'"), path);
+      return NULL;
+    }
+  char *provider = mtvctl_provider_new (ctl, name, "local", NULL, fd, error);
+  g_close (fd, NULL);
+  return provider;
+}
+
+/* As the user named it: a file and a folder to write to are opened here, anything else is for the
+ * daemon to find. */
+static char *
+provider_new_for (Mtvctl *ctl, const char *name, const char *type, const char *url, GError **error)
+{
+  /* A path is relative to here, not to the daemon; "scheme://…" is none. */
+  g_autofree char *whole
+      = strstr (url, "://") != NULL ? g_strdup (url) : g_canonicalize_filename (url, NULL);
+  g_autoptr (GError) local = NULL;
+
+  if (g_str_equal (type, "local"))
+    return mtvctl_provider_new_local (ctl, name, whole, error);
+
+  int fd = open_file (url, &local);
   if (local != NULL)
     {
       g_propagate_error (error, g_steal_pointer (&local));
-      return MTVCTL_ERROR;
+      return NULL;
     }
-  g_autofree char *path = mtvctl_provider_new (ctl, name, type, url, fd, error);
+  char *path = mtvctl_provider_new (ctl, name, type, whole, fd, error);
   if (fd >= 0)
     g_close (fd, NULL);
+  return path;
+}
+
+int
+mtvctl_provider_add (Mtvctl *ctl, char **args, GError **error)
+{
+  const char *name = args[0];
+  g_autofree char *path = provider_new_for (ctl, name, args[1], args[2], error);
+
   if (path == NULL)
     return MTVCTL_ERROR;
   mtvctl_say (ctl, _ ("Added provider '%s'."), name);

@@ -9,6 +9,10 @@ G_BEGIN_DECLS
 char *mtvctl_provider_new (Mtvctl *ctl, const char *name, const char *type, const char *url, int fd,
                            GError **error);
 
+/* The provider type "local" for the folder at @path, opened here: the service may have no view of
+ * the path that can be written to, but may write to what it is handed. */
+char *mtvctl_provider_new_local (Mtvctl *ctl, const char *name, const char *path, GError **error);
+
 /* Waits until the inventory of the provider at @path has been read; its failure is an error. */
 MtvDBusProvider *mtvctl_provider_await (Mtvctl *ctl, const char *path, GError **error);
 

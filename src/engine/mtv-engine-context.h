@@ -18,6 +18,7 @@ typedef struct
   MtvSettings settings;
   GHashTable *providers; /* (owned) id to MtvProviderEntry */
   GPtrArray *migrations; /* (owned) (element-type MtvMigration) */
+  GHashTable *reserved;  /* (owned) set of char *: what calls under way are about, "plan web" */
   gboolean stopping;     /* nothing new begins; what stops keeps its state for the next process */
 } MtvEngineContext;
 

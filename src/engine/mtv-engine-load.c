@@ -152,6 +152,11 @@ mtv_engine_load (MtvEngine *self, GVariant *configured, GHashTable *fds, GError 
   if ((configured != NULL && !mtv_settings_apply (&self->context.settings, configured, error))
       || (defaults != NULL && !mtv_settings_apply (&self->context.settings, defaults, error)))
     return FALSE;
+  if (defaults != NULL)
+    {
+      g_variant_unref (self->chosen);
+      self->chosen = g_steal_pointer (&defaults);
+    }
   mtv_scheduler_set_slots (self->context.scheduler, self->context.settings.max_vms_in_flight);
   return load_providers (self, fds, error) && ensure_local (self, error) && load_plans (self, error)
          && load_migrations (self, error);

@@ -16,7 +16,9 @@ struct _MtvEngine
   char *image_directory; /* (owned) of the embedded destination */
   GPtrArray *providers;  /* (owned) (element-type MtvProviderEntry) */
   GPtrArray *plans;      /* (owned) (element-type MtvPlanEntry) */
-  GHashTable *reserved;  /* (owned) set of char *: what calls under way are about */
+  GVariant *chosen;      /* (owned) a{sv}: the defaults that users set */
+  GVariant *choosing;    /* (owned) (nullable) the same once it is committed */
+  guint change_due;      /* source id: "changed" is to be told */
   GTask *stop_task;      /* (owned) (nullable) */
 };
 

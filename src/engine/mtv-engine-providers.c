@@ -166,6 +166,7 @@ provider_removed (MtvEngine *self, gpointer object)
   g_autofree char *name = fd_name (id);
 
   g_signal_emit_by_name (self, "drop-fd", name);
+  mtv_provider_entry_stop (entry);
   g_hash_table_remove (self->context.providers, id);
   mtv_engine_emit_removed (self, entry);
   g_ptr_array_remove (self->providers, entry);

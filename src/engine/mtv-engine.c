@@ -25,6 +25,7 @@ mtv_engine_dispose (GObject *object)
   MtvEngine *self = MTV_ENGINE (object);
 
   self->context.stopping = TRUE;
+  g_clear_handle_id (&self->change_due, g_source_remove);
   g_clear_pointer (&self->plans, g_ptr_array_unref);
   g_clear_pointer (&self->context.migrations, g_ptr_array_unref);
   g_clear_pointer (&self->context.providers, g_hash_table_unref);
@@ -41,7 +42,9 @@ mtv_engine_finalize (GObject *object)
 {
   MtvEngine *self = MTV_ENGINE (object);
 
-  g_hash_table_unref (self->reserved);
+  g_hash_table_unref (self->context.reserved);
+  g_variant_unref (self->chosen);
+  g_clear_pointer (&self->choosing, g_variant_unref);
   g_free (self->image_directory);
 
   G_OBJECT_CLASS (mtv_engine_parent_class)->finalize (object);
@@ -71,11 +74,12 @@ static void
 mtv_engine_init (MtvEngine *self)
 {
   mtv_settings_init (&self->context.settings);
+  self->chosen = g_variant_ref_sink (g_variant_new ("a{sv}", NULL));
   self->context.providers = g_hash_table_new (g_str_hash, g_str_equal);
   self->context.migrations = g_ptr_array_new_with_free_func (g_object_unref);
   self->providers = g_ptr_array_new_with_free_func (g_object_unref);
   self->plans = g_ptr_array_new_with_free_func (g_object_unref);
-  self->reserved = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->context.reserved = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 }
 
 MtvEngine *
@@ -147,14 +151,14 @@ mtv_engine_reserve (MtvEngine *self, GTask *task, const char *kind, const char *
 {
   g_autofree char *key = g_strdup_printf ("%s %s", kind, what);
 
-  if (!g_hash_table_add (self->reserved, g_strdup (key)))
+  if (!g_hash_table_add (self->context.reserved, g_strdup (key)))
     {
       g_set_error (error, MTV_ERROR, MTV_ERROR_WRONG_STATE,
                    "Another call about %s '%s' is under way", kind, what);
       return FALSE;
     }
   Reservation *reservation = g_new0 (Reservation, 1);
-  reservation->reserved = g_hash_table_ref (self->reserved);
+  reservation->reserved = g_hash_table_ref (self->context.reserved);
   reservation->key = g_steal_pointer (&key);
   g_object_set_data_full (G_OBJECT (task), "mtv-reservation", reservation, reservation_free);
   return TRUE;
@@ -303,8 +307,27 @@ static void
 defaults_saved (MtvEngine *self, gpointer object)
 {
   (void) object;
+  g_variant_unref (self->chosen);
+  self->chosen = g_steal_pointer (&self->choosing);
+  mtv_settings_apply (&self->context.settings, self->chosen, NULL);
   mtv_scheduler_set_slots (self->context.scheduler, self->context.settings.max_vms_in_flight);
   mtv_engine_emit_changed (self);
+}
+
+/* What nobody chose stays with mtvd.conf. (transfer full) */
+static GVariant *
+choose (GVariant *chosen, GVariant *defaults)
+{
+  GVariantDict dict;
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  g_variant_dict_init (&dict, chosen);
+  g_variant_iter_init (&iter, defaults);
+  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
+    g_variant_dict_insert_value (&dict, key, value);
+  return g_variant_ref_sink (g_variant_dict_end (&dict));
 }
 
 void
@@ -314,17 +337,22 @@ mtv_engine_set_defaults_async (MtvEngine *self, GVariant *defaults, GAsyncReadyC
   g_return_if_fail (MTV_IS_ENGINE (self));
 
   g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
+  g_autoptr (GVariant) owned G_GNUC_UNUSED = g_variant_ref_sink (defaults);
+  MtvSettings changed = self->context.settings;
   GError *error = NULL;
 
   g_task_set_source_tag (task, mtv_engine_set_defaults_async);
-  if (!mtv_settings_apply (&self->context.settings, defaults, &error))
+  if (!mtv_settings_apply (&changed, defaults, &error)
+      || !mtv_engine_reserve (self, task, "setting", "defaults", &error))
     {
       g_task_return_error (task, error);
       return;
     }
 
   MtvStoreBatch *batch = mtv_store_batch_new ();
-  mtv_store_put_defaults (batch, mtv_engine_get_defaults (self));
+  g_clear_pointer (&self->choosing, g_variant_unref);
+  self->choosing = choose (self->chosen, defaults);
+  mtv_store_put_defaults (batch, self->choosing);
   mtv_engine_commit (self, batch, g_steal_pointer (&task), NULL, defaults_saved);
 }
 
@@ -338,10 +366,22 @@ mtv_engine_set_defaults_finish (MtvEngine *self, GAsyncResult *result, GError **
 
 /* Beginning and end. */
 
+static gboolean
+tell_change (gpointer user_data)
+{
+  MtvEngine *self = user_data;
+
+  self->change_due = 0;
+  mtv_engine_emit_changed (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* One signal for all the jobs that changed in one go: the end of one moves all that are queued. */
 static void
 job_changed (MtvEngine *self)
 {
-  mtv_engine_emit_changed (self);
+  if (self->change_due == 0)
+    self->change_due = g_idle_add (tell_change, self);
 }
 
 void

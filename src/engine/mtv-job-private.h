@@ -81,6 +81,11 @@ MtvTarget *mtv_job_get_target (MtvJob *self, GError **error);
 
 MtvProvider *mtv_job_get_provider (MtvJob *self, const char *id, GError **error);
 
+/* Only the last run of a plan is tried again: what an earlier one lacks, a later one took over. And
+ * not while it is being forgotten, or its plan removed or started. FALSE with
+ * MTV_ERROR_WRONG_STATE. */
+gboolean mtv_job_check_retry (MtvJob *self, GError **error);
+
 /* Is there another job under way that is to have @name at @destination? */
 gboolean mtv_job_name_is_taken (MtvJob *self, const char *name);
 

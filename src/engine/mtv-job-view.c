@@ -304,3 +304,41 @@ mtv_job_name_is_taken (MtvJob *self, const char *name)
     }
   return FALSE;
 }
+
+static gboolean
+check_reserved (MtvJob *self, const char *kind, const char *what, GError **error)
+{
+  g_autofree char *key = g_strdup_printf ("%s %s", kind, what);
+
+  if (!g_hash_table_contains (self->context->reserved, key))
+    return TRUE;
+  g_set_error (error, MTV_ERROR, MTV_ERROR_WRONG_STATE, "Another call about %s '%s' is under way",
+               kind, what);
+  return FALSE;
+}
+
+gboolean
+mtv_job_check_retry (MtvJob *self, GError **error)
+{
+  const char *plan_id = NULL;
+
+  for (guint i = 0; i < self->context->migrations->len; i++)
+    {
+      const MtvMigrationRecord *record
+          = mtv_migration_get_record (g_ptr_array_index (self->context->migrations, i));
+
+      if (g_str_equal (record->id, self->record->run_id))
+        plan_id = record->plan_id;
+      else if (g_strcmp0 (record->plan_id, plan_id)
+               == 0) /* they are in the order of their starts */
+        {
+          g_set_error (error, MTV_ERROR, MTV_ERROR_WRONG_STATE,
+                       "There is a later migration of plan '%s'; retry that, or start the plan "
+                       "again",
+                       record->plan_name);
+          return FALSE;
+        }
+    }
+  return check_reserved (self, "migration", self->record->run_id, error)
+         && check_reserved (self, "plan", self->plan_name, error);
+}

@@ -673,6 +673,8 @@ mtv_job_retry (MtvJob *self, guint32 uid, GError **error)
                    self->record->name, mtv_job_get_state (self));
       return FALSE;
     }
+  if (!mtv_job_check_retry (self, error))
+    return FALSE;
 
   MtvStoreBatch *batch = mtv_store_batch_new ();
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mtv-error.h"
 #include "base/mtv-work.h"
-#include "engine/mtv-engine-context.h"
+#include "engine/mtv-job-private.h"
 #include "engine/mtv-migration-private.h"
 #include "store/mtv-store-objects.h"
 
@@ -294,6 +294,8 @@ mtv_migration_retry (MtvMigration *self, guint32 uid, GError **error)
 
   gboolean any = FALSE;
 
+  if (self->jobs->len > 0 && !mtv_job_check_retry (g_ptr_array_index (self->jobs, 0), error))
+    return FALSE;
   for (guint i = 0; i < self->jobs->len; i++)
     any |= mtv_job_retry (g_ptr_array_index (self->jobs, i), uid, NULL);
   if (!any)

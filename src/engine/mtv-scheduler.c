@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/mtv-scheduler.h"
 
+#define NEAR 20 /* places that are told exactly */
+
 typedef struct
 {
   gpointer owner; /* (unowned) */
@@ -92,6 +94,15 @@ assign (MtvScheduler *self)
     }
 }
 
+/* With thousands in the queue, each end moves them all: those far behind are told of a tenth. */
+static gboolean
+is_news (const Entry *entry)
+{
+  return entry->place != entry->told_place
+         && (entry->place <= NEAR || entry->place > entry->told_place
+             || entry->place <= entry->told_place - entry->told_place / 10);
+}
+
 /* Tells one entry what it does not know yet; FALSE when all know everything. A callback may change
  * the queue, so each search begins anew. */
 static gboolean
@@ -101,7 +112,7 @@ tell_one (MtvScheduler *self)
     {
       Entry *entry = g_ptr_array_index (self->entries, i);
 
-      if (entry->running ? entry->told : entry->place == entry->told_place)
+      if (entry->running ? entry->told : !is_news (entry))
         continue;
       entry->told = entry->running;
       entry->told_place = entry->place;

@@ -23,7 +23,8 @@ MtvScheduler *mtv_scheduler_new (guint slots);
 void mtv_scheduler_set_slots (MtvScheduler *self, guint slots);
 
 /* @owner asks for a slot. @granted is called from the main loop, once, when it has one; @moved
- * whenever its place in the queue has changed. Neither after mtv_scheduler_leave(). */
+ * when its place in the queue has changed (beyond 20: by a tenth). Neither after
+ * mtv_scheduler_leave(). */
 void mtv_scheduler_enter (MtvScheduler *self, gpointer owner, const char *key,
                           MtvScheduleClass klass, MtvSchedulerFunc granted, MtvSchedulerFunc moved,
                           gpointer user_data);

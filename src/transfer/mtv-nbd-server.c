@@ -2,6 +2,7 @@
 #include "transfer/mtv-nbd-server.h"
 
 #include "base/mtv-error.h"
+#include "transfer/mtv-nbd-export.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 #define READY_TIMEOUT_USEC (60 * G_USEC_PER_SEC)
 #define STOP_TIMEOUT_USEC (120 * G_USEC_PER_SEC) /* it writes its caches out first */
 #define LISTEN_FD 3                              /* SD_LISTEN_FDS_START, see sd_listen_fds(3) */
-#define IMAGE_FD 4
+#define IMAGE_FD 4 /* the image, or the connection to our export of it */
 #define MAX_CONNECTIONS "16"
 #define MAX_STDERR 4096
 
@@ -25,11 +26,13 @@ struct _MtvNbdServer
 {
   GObject parent;
 
-  char *label;     /* (owned) */
-  char *directory; /* (owned) (nullable) */
-  char *socket;    /* (owned) */
-  char *log;       /* (owned) the child's stderr */
-  GThread *thread; /* (owned) (nullable) the child's parent */
+  char *label;          /* (owned) */
+  char *program;        /* (owned) */
+  char *directory;      /* (owned) (nullable) */
+  char *socket;         /* (owned) */
+  char *log;            /* (owned) the child's stderr */
+  GThread *thread;      /* (owned) (nullable) the child's parent */
+  MtvNbdExport *export; /* (owned) (nullable) the child's image */
 
   /* Of the thread, before it runs. */
   GSubprocessLauncher *launcher; /* (owned) (nullable) */
@@ -73,9 +76,11 @@ mtv_nbd_server_finalize (GObject *object)
   MtvNbdServer *self = MTV_NBD_SERVER (object);
 
   g_free (self->label);
+  g_free (self->program);
   g_free (self->socket);
   g_free (self->log);
   g_clear_object (&self->launcher);
+  g_clear_object (&self->export);
   g_clear_object (&self->child);
   g_strfreev (self->argv);
   g_clear_error (&self->error);
@@ -110,25 +115,12 @@ format_options (const char *format)
 }
 
 /* The block graph as QEMU's json: pseudo-protocol takes it: with the driver given for each node
- * nothing is probed. The raw layer cuts out the range; QEMU counts in sectors, so its end is
- * rounded up, which a tar pads anyway. A writable image has the file to itself and must be able to
- * grow. */
+ * nothing is probed. */
 static char *
-image_json (guint64 offset, guint64 length, const char *format, gboolean writable)
+image_json (const char *format, const char *protocol)
 {
-  g_autofree char *file
-      = g_strdup_printf ("{\"driver\":\"file\",\"filename\":\"/proc/self/fd/%d\"}", IMAGE_FD);
-  const char *options = format_options (format);
-  guint64 size = (length + 511) / 512 * 512;
-
-  if (writable)
-    return g_strdup_printf ("json:{\"driver\":\"%s\",%s\"file\":%s}", format, options, file);
-  g_autofree char *range = g_strdup_printf ("{\"driver\":\"raw\",\"offset\":%" G_GUINT64_FORMAT
-                                            ",\"size\":%" G_GUINT64_FORMAT ",\"file\":%s}",
-                                            offset, size, file);
-  return strcmp (format, "raw") == 0
-             ? g_strdup_printf ("json:%s", range)
-             : g_strdup_printf ("json:{\"driver\":\"%s\",%s\"file\":%s}", format, options, range);
+  return g_strdup_printf ("json:{\"driver\":\"%s\",%s\"file\":%s}", format, format_options (format),
+                          protocol);
 }
 
 /* LISTEN_PID has to be the child's own, which only the child knows: hence the shell. */
@@ -342,45 +334,89 @@ wait_until_ready (MtvNbdServer *self, GCancellable *cancellable, GError **error)
   if (ready != 0)
     return ready > 0;
 
+  GError *cause = self->export != NULL ? mtv_nbd_export_get_error (self->export) : NULL;
+  if (cause != NULL)
+    {
+      g_propagate_error (error, cause);
+      return FALSE;
+    }
   g_autofree char *said = read_stderr (self);
   g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "Cannot open %s: %s", self->label, said);
   return FALSE;
 }
 
-MtvNbdServer *
-mtv_nbd_server_new (int fd, guint64 offset, guint64 length, const char *format, gboolean writable,
-                    const char *label, GCancellable *cancellable, GError **error)
+static MtvNbdServer *
+server_new (const char *label, GError **error)
 {
-  gboolean direct;
-
-  g_return_val_if_fail (fd >= 0, NULL);
-  g_return_val_if_fail (format != NULL && label != NULL, NULL);
-  g_return_val_if_fail (!writable || offset == 0, NULL);
-
   g_autofree char *qemu_nbd = g_find_program_in_path ("qemu-nbd");
+
   if (qemu_nbd == NULL)
     {
       g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
                    "Cannot open %s: qemu-nbd is not installed", label);
       return NULL;
     }
-  g_autoptr (MtvNbdServer) self = g_object_new (MTV_TYPE_NBD_SERVER, NULL);
+  MtvNbdServer *self = g_object_new (MTV_TYPE_NBD_SERVER, NULL);
   self->label = g_strdup (label);
-  int image_fd = reopen_image (fd, writable, label, &direct, error);
-  if (image_fd < 0)
-    return NULL;
+  self->program = g_steal_pointer (&qemu_nbd);
+  return self;
+}
+
+/* Consumes @image_fd. */
+static gboolean
+start (MtvNbdServer *self, int image_fd, GCancellable *cancellable, GError **error)
+{
   int listen_fd = make_directory (self, error) ? listen_on (self, error) : -1;
+
   if (listen_fd < 0)
     {
       close (image_fd);
-      return NULL;
+      return FALSE;
     }
-  g_autofree char *image = image_json (offset, length, format, writable);
-  self->argv = build_argv (qemu_nbd, image, writable, direct);
   spawn (self, listen_fd, image_fd);
-  if (!wait_for_spawn (self, error) || !wait_until_ready (self, cancellable, error))
+  return wait_for_spawn (self, error) && wait_until_ready (self, cancellable, error);
+}
+
+MtvNbdServer *
+mtv_nbd_server_new (int fd, const char *format, gboolean writable, const char *label,
+                    GCancellable *cancellable, GError **error)
+{
+  gboolean direct;
+
+  g_return_val_if_fail (fd >= 0, NULL);
+  g_return_val_if_fail (format != NULL && label != NULL, NULL);
+
+  g_autoptr (MtvNbdServer) self = server_new (label, error);
+  int image_fd = self != NULL ? reopen_image (fd, writable, label, &direct, error) : -1;
+  if (image_fd < 0)
     return NULL;
-  return g_steal_pointer (&self);
+  g_autofree char *file
+      = g_strdup_printf ("{\"driver\":\"file\",\"filename\":\"/proc/self/fd/%d\"}", IMAGE_FD);
+  g_autofree char *image = image_json (format, file);
+  self->argv = build_argv (self->program, image, writable, direct);
+  return start (self, image_fd, cancellable, error) ? g_steal_pointer (&self) : NULL;
+}
+
+MtvNbdServer *
+mtv_nbd_server_new_for_reader (MtvReader *file, const char *format, const char *label,
+                               GCancellable *cancellable, GError **error)
+{
+  int image_fd;
+
+  g_return_val_if_fail (MTV_IS_READER (file), NULL);
+  g_return_val_if_fail (format != NULL && label != NULL, NULL);
+
+  g_autoptr (MtvNbdServer) self = server_new (label, error);
+  if (self == NULL)
+    return NULL;
+  self->export = mtv_nbd_export_new (file, label, &image_fd, error);
+  if (self->export == NULL)
+    return NULL;
+  g_autofree char *connection = g_strdup_printf (
+      "{\"driver\":\"nbd\",\"server\":{\"type\":\"fd\",\"str\":\"%d\"}}", IMAGE_FD);
+  g_autofree char *image = image_json (format, connection);
+  self->argv = build_argv (self->program, image, FALSE, FALSE);
+  return start (self, image_fd, cancellable, error) ? g_steal_pointer (&self) : NULL;
 }
 
 const char *
@@ -421,6 +457,8 @@ mtv_nbd_server_stop (MtvNbdServer *self, GError **error)
       remove_files (self);
       return TRUE;
     }
+  if (self->export != NULL)
+    mtv_nbd_export_stop (self->export); /* the child would wait for what it has asked for */
   gboolean ok = end_child (self);
   g_autofree char *said = read_stderr (self);
   remove_files (self);

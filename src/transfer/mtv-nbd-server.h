@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <gio/gio.h>
+#include "transfer/mtv-disk-io.h"
 
 G_BEGIN_DECLS
 
@@ -11,13 +11,18 @@ G_BEGIN_DECLS
 #define MTV_TYPE_NBD_SERVER (mtv_nbd_server_get_type ())
 G_DECLARE_FINAL_TYPE (MtvNbdServer, mtv_nbd_server, MTV, NBD_SERVER, GObject)
 
-/* Serves bytes [@offset, @offset + @length) of @fd as an image of @format ("qcow2", "vpc", "vhdx",
- * "raw") and returns when it can be connected to. No file but @fd is ever opened: the caller has
- * refused images that name others, and backing files are switched off here as well.
+/* Serves the whole of @fd as an image of @format ("qcow2", "vpc", "vhdx", "raw") and returns when
+ * it can be connected to. The child opens the file again, so this process must be allowed to: it is
+ * for files of our own. No other file is ever opened: the caller has refused images that name
+ * others, and backing files are switched off here as well.
  * A format error is MTV_ERROR_BAD_DATA with what qemu-nbd said. */
-MtvNbdServer *mtv_nbd_server_new (int fd, guint64 offset, guint64 length, const char *format,
-                                  gboolean writable, const char *label, GCancellable *cancellable,
-                                  GError **error);
+MtvNbdServer *mtv_nbd_server_new (int fd, const char *format, gboolean writable, const char *label,
+                                  GCancellable *cancellable, GError **error);
+
+/* The same, read-only, for an image wherever its bytes come from: the child asks this process for
+ * them and opens nothing at all. While it opens the image, an error of @file is handed on. */
+MtvNbdServer *mtv_nbd_server_new_for_reader (MtvReader *file, const char *format, const char *label,
+                                             GCancellable *cancellable, GError **error);
 
 /* A Unix socket's path; the export's name is empty. */
 const char *mtv_nbd_server_get_socket (MtvNbdServer *self);

@@ -211,11 +211,13 @@ def test_unreachable():
 
 
 def test_errors():
-    done = mtvctl('provider', 'add', 'secret', 'local', '/srv/x', code=6)
+    done = mtvctl('provider', 'add', 'secret', 'local', '/srv', code=6)
     assert done.stderr.startswith("Cannot add provider 'secret': Interactive authentication"), done
     assert '--no-ask-password' in done.stderr
-    done = mtvctl('provider', 'add', 'office', 'local', '/srv/x', code=1)
+    done = mtvctl('provider', 'add', 'office', 'local', '/srv', code=1)
     assert "Cannot add provider 'office': There is a provider 'office' already\n" in done.stderr
+    done = mtvctl('provider', 'add', 'gone', 'local', '/srv/not/there', code=1)
+    assert done.stderr == "Cannot open '/srv/not/there': No such file or directory\n", done
     done = mtvctl('provider', 'remove', 'office', code=1)
     assert "uses provider 'office'" in done.stderr and 'mtvctl plan list' in done.stderr
     done = mtvctl('provider', 'test', 'broken', 'local', code=1)
@@ -442,7 +444,7 @@ def test_monitor():
     child = subprocess.Popen([MTVCTL, '--user', 'monitor'], env=ENV, stdout=subprocess.PIPE,
                              text=True)
     assert child.stdout.readline() == 'Monitoring mtvd; Ctrl-C ends this.\n'
-    out('provider', 'add', 'new', 'local', '/srv/new')
+    out('provider', 'add', 'new', 'local', '/srv')
     line = child.stdout.readline()
     assert re.fullmatch(r'\d\d:\d\d:\d\d\.\d{3} provider/\d+ added\n', line), line
     out('provider', 'remove', 'new')

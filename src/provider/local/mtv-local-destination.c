@@ -187,14 +187,13 @@ serve_image (int folder, const char *file, gboolean writable, const char *label,
              GCancellable *cancellable, GError **error)
 {
   MtvNbdServer *server = NULL;
-  struct stat st;
   int fd
       = openat (folder, file, (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 
-  if (fd < 0 || fstat (fd, &st) < 0)
+  if (fd < 0)
     mtv_error_set_errno (error, errno, "Cannot open %s", label);
   else
-    server = mtv_nbd_server_new (fd, 0, st.st_size, "qcow2", writable, label, cancellable, error);
+    server = mtv_nbd_server_new (fd, "qcow2", writable, label, cancellable, error);
   if (fd >= 0)
     close (fd);
   return server;

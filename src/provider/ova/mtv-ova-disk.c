@@ -62,21 +62,6 @@ open_files (MtvOvaPackage *package, GPtrArray *names, GError **error)
   return concatenate (parts, 0);
 }
 
-/* qemu-nbd serves a range of one file, and the tail of a fixed VHD is cut off there, too. */
-static gboolean
-check_in_one_piece (Disk *disk, MtvReader *file, const MtvOvaImage *image, GError **error)
-{
-  if (MTV_IS_FILE_READER (file) || image->format == MTV_OVA_IMAGE_RAW
-      || image->format == MTV_OVA_IMAGE_VMDK || image->format == MTV_OVA_IMAGE_GZIP)
-    return TRUE;
-
-  const char *format = mtv_ova_image_format_to_string (image->format);
-  g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
-               "%s is a %s image %s: only VMDK and raw disks can be read that way, unpack it first",
-               disk->label, format, disk->source->chunk_size > 0 ? "in pieces" : "inside gzip");
-  return FALSE;
-}
-
 /* @disk is cleared by the caller, also when this fails. */
 static gboolean
 disk_find (Disk *disk, GError **error)
@@ -91,8 +76,7 @@ disk_find (Disk *disk, GError **error)
       disk->package, disk->names->len == 1 ? disk->names->pdata[0] : disk->source->href);
   disk->stored = open_files (disk->package, disk->names, error);
   return disk->stored != NULL
-         && mtv_ova_image_probe (disk->stored, disk->label, &disk->image, disk->cancellable, error)
-         && check_in_one_piece (disk, disk->stored, &disk->image, error);
+         && mtv_ova_image_probe (disk->stored, disk->label, &disk->image, disk->cancellable, error);
 }
 
 static MtvVmdkDescriptor *
@@ -189,11 +173,8 @@ open_descriptor (Disk *disk, GError **error)
 static MtvReader *
 open_by_nbd (Disk *disk, MtvReader *file, const MtvOvaImage *image, GError **error)
 {
-  MtvFileReader *range = MTV_FILE_READER (file);
-  g_autoptr (MtvNbdServer) server = mtv_nbd_server_new (
-      mtv_file_reader_get_fd (range), mtv_file_reader_get_offset (range),
-      mtv_reader_get_size (file), mtv_ova_image_format_to_string (image->format), FALSE,
-      disk->label, disk->cancellable, error);
+  g_autoptr (MtvNbdServer) server = mtv_nbd_server_new_for_reader (
+      file, mtv_ova_image_format_to_string (image->format), disk->label, disk->cancellable, error);
 
   if (server == NULL)
     return NULL;
@@ -237,9 +218,13 @@ open_gzip (Disk *disk, GError **error)
                    "%s is packed with gzip twice: unpack it first", disk->label);
       return NULL;
     }
-  return check_in_one_piece (disk, content, &image, error)
-             ? open_image (disk, content, &image, error)
-             : NULL;
+  if (image.format == MTV_OVA_IMAGE_VMDK_DESCRIPTOR)
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
+                   "%s is a VMDK descriptor inside gzip: unpack it first", disk->label);
+      return NULL;
+    }
+  return open_image (disk, content, &image, error);
 }
 
 static MtvReader *
@@ -254,6 +239,8 @@ open_image (Disk *disk, MtvReader *file, const MtvOvaImage *image, GError **erro
     case MTV_OVA_IMAGE_VMDK_DESCRIPTOR:
       return open_descriptor (disk, error);
     case MTV_OVA_IMAGE_VHD_FIXED:
+      if (!MTV_IS_FILE_READER (file))
+        return open_by_nbd (disk, file, image, error);
       return (MtvReader *) mtv_file_reader_new (mtv_file_reader_get_fd (MTV_FILE_READER (file)),
                                                 mtv_file_reader_get_offset (MTV_FILE_READER (file)),
                                                 image->capacity, disk->label, error);

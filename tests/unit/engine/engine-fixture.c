@@ -18,13 +18,19 @@ engine_remove_directory (const char *directory)
 }
 
 void
+engine_make (EngineFixture *f)
+{
+  f->engine = mtv_engine_new (f->store, MTV_CLOCK (f->clock), types, f->directory);
+}
+
+void
 engine_load (EngineFixture *f)
 {
   g_autoptr (GError) error = NULL;
 
   f->store = mtv_store_open (f->directory, &error);
   g_assert_no_error (error);
-  f->engine = mtv_engine_new (f->store, MTV_CLOCK (f->clock), types, f->directory);
+  engine_make (f);
   mtv_engine_load (f->engine, NULL, NULL, &error);
   g_assert_no_error (error);
 }
@@ -106,8 +112,8 @@ engine_settle (EngineFixture *f)
     g_main_context_iteration (NULL, TRUE);
 }
 
-static MtvProviderEntry *
-find_source (EngineFixture *f)
+MtvProviderEntry *
+engine_find_source (EngineFixture *f)
 {
   GPtrArray *providers = mtv_engine_get_providers (f->engine);
 
@@ -141,7 +147,7 @@ engine_make_plan (EngineFixture *f, const char *name, guint first, guint n)
   MtvPlan *plan = mtv_plan_new ();
 
   plan->name = g_strdup (name);
-  plan->source = g_strdup (mtv_provider_entry_get_config (find_source (f))->id);
+  plan->source = g_strdup (mtv_provider_entry_get_config (engine_find_source (f))->id);
   plan->destination = g_strdup ("local");
   for (guint i = first; i < first + n; i++)
     mtv_plan_add_vm (plan)->id = g_strdup_printf ("vm-%u", i);

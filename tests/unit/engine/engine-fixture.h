@@ -25,6 +25,7 @@ void engine_set_up (EngineFixture *f, gconstpointer data);
 void engine_tear_down (EngineFixture *f, gconstpointer data);
 
 void engine_remove_directory (const char *directory);
+void engine_make (EngineFixture *f); /* of the store, loads nothing */
 void engine_load (EngineFixture *f); /* loads what the store has; does not run it */
 void engine_stop (EngineFixture *f); /* by mtv_engine_stop_async() */
 void engine_restart (EngineFixture *f);
@@ -47,6 +48,7 @@ void engine_take_result (GObject *source, GAsyncResult *result, gpointer user_da
   })
 
 MtvProviderEntry *engine_add_source (EngineFixture *f, GError **error);
+MtvProviderEntry *engine_find_source (EngineFixture *f);
 /* A plan for the VMs "vm-FIRST" …, from the first source of type "fake" to "local". */
 MtvPlan *engine_make_plan (EngineFixture *f, const char *name, guint first, guint n);
 MtvPlanEntry *engine_create_plan (EngineFixture *f, MtvPlan *plan, GError **error);

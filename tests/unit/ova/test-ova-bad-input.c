@@ -141,25 +141,35 @@ test_bad_images (Fixture *f, gconstpointer data)
     }
 }
 
-/* Formats that only QEMU reads need to be one range of one file. */
+/* Packing a disk hides nothing of what is refused in it. */
 static void
-test_qcow2_in_gzip (Fixture *f, gconstpointer data)
+test_inside_gzip (Fixture *f, gconstpointer data)
 {
-  g_autoptr (GError) error = NULL;
+  static const struct
+  {
+    const char *make;
+    const char *pattern;
+  } cases[] = {
+    { "qemu-img create -f qcow2 -F raw -b disk.raw d", "'d' of 'web.ova' *backing*" },
+    { "qemu-img convert -O vmdk -o subformat=monolithicFlat disk.raw d.vmdk && cp d.vmdk d",
+      "'d' of 'web.ova' is a VMDK descriptor inside gzip*" },
+    { "gzip -c disk.raw > d", "'d' of 'web.ova' is packed with gzip twice*" },
+  };
 
   (void) data;
-  fixture_run (
-      f, "qemu-img convert -O qcow2 disk.raw d && " MKOVA "web.ova d,capacity=%d,compress=gzip",
-      RAW_SIZE);
-  g_autoptr (MtvSource) source = fixture_open (f, "web.ova");
-  g_autoptr (GPtrArray) vms = fixture_list (source);
-  g_assert_null (
-      mtv_source_open_disk (source, vms->pdata[0], disk_of (vms->pdata[0], 0), NULL, &error));
-  g_assert_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED);
-  assert_pattern ("'d' of 'web.ova' is a qcow2 image inside gzip*", error->message);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GError) error = NULL;
 
-  fixture_run (f, MKOVA "web.ova d,capacity=%d,chunk=400000", RAW_SIZE);
-  assert_bad_disk (f, MTV_ERROR_UNSUPPORTED, "'d' of 'web.ova' is a qcow2 image in pieces*");
+      fixture_run (f, "%s", cases[i].make);
+      fixture_run (f, MKOVA "web.ova d,capacity=%d,compress=gzip", RAW_SIZE);
+      g_autoptr (MtvSource) source = fixture_open (f, "web.ova");
+      g_autoptr (GPtrArray) vms = fixture_list (source);
+      g_assert_null (
+          mtv_source_open_disk (source, vms->pdata[0], disk_of (vms->pdata[0], 0), NULL, &error));
+      g_assert_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED);
+      assert_pattern (cases[i].pattern, error->message);
+    }
 }
 
 /* Headers tell better where the OVF has no capacity to be believed. */
@@ -246,7 +256,7 @@ main (int argc, char *argv[])
   fixture_add_test ("/ova-bad-input/bad-packages", test_bad_packages);
   fixture_add_test ("/ova-bad-input/bad-references", test_bad_references);
   fixture_add_test ("/ova-bad-input/bad-images", test_bad_images);
-  fixture_add_test ("/ova-bad-input/qcow2-in-gzip", test_qcow2_in_gzip);
+  fixture_add_test ("/ova-bad-input/inside-gzip", test_inside_gzip);
   fixture_add_test ("/ova-bad-input/capacity", test_capacity);
   fixture_add_test ("/ova-bad-input/manifest", test_manifest);
   fixture_add_test ("/ova-bad-input/other-containers", test_other_containers);

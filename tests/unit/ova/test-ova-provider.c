@@ -58,16 +58,27 @@ test_formats (Fixture *f, gconstpointer data)
 static void
 test_packed (Fixture *f, gconstpointer data)
 {
-  static const char *const makes[]
-      = { "cp disk.raw d", "qemu-img convert -O vmdk disk.raw d",
-          "qemu-img convert -O vmdk -o subformat=streamOptimized disk.raw d" };
+  static const struct
+  {
+    const char *make;
+    const char *format;
+  } cases[] = {
+    { "cp disk.raw d", "raw" },
+    { "qemu-img convert -O vmdk disk.raw d", "vmdk" },
+    { "qemu-img convert -O vmdk -o subformat=streamOptimized disk.raw d", "vmdk" },
+    { "qemu-img convert -O qcow2 disk.raw d", "qcow2" },
+    { "qemu-img convert -O vhdx disk.raw d", "vhdx" },
+    { "qemu-img convert -O vpc -o force_size disk.raw d", "vpc" },
+    { "qemu-img convert -O vpc -o force_size,subformat=fixed disk.raw d", "vpc" },
+  };
 
   (void) data;
-  for (guint i = 0; i < G_N_ELEMENTS (makes); i++)
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      const char *format = i == 0 ? "raw" : "vmdk";
+      const char *format = cases[i].format;
 
-      fixture_run (f, "%s", makes[i]);
+      g_test_message ("%s", cases[i].make);
+      fixture_run (f, "%s", cases[i].make);
       fixture_run (f, MKOVA "--manifest sha256 --format gnu web.ova d,capacity=%d,compress=gzip",
                    RAW_SIZE);
       fixture_assert_whole (f, "web.ova", NULL, RAW_SIZE);
