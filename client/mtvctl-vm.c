@@ -232,14 +232,17 @@ describe_cpus (GVariant *vm)
 {
   guint cpus = mtvctl_dict_number (vm, "cpus");
   guint cores = mtvctl_dict_number (vm, "cores-per-socket");
-  guint threads = MAX (1, mtvctl_dict_number (vm, "threads-per-core"));
+  guint threads = mtvctl_dict_number (vm, "threads-per-core");
 
+  if (threads == 0)
+    threads = 1;
   if (cpus == 0)
     return NULL;
-  if (cores == 0 || cpus % ((guint64) cores * threads) != 0)
+  guint64 per_socket = (guint64) cores * threads;
+  if (per_socket == 0 || cpus % per_socket != 0)
     return g_strdup_printf ("%u", cpus);
   return g_strdup_printf (_ ("%u (sockets: %u, cores: %u, threads: %u)"), cpus,
-                          cpus / cores / threads, cores, threads);
+                          (guint) (cpus / per_socket), cores, threads);
 }
 
 static void

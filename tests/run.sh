@@ -101,7 +101,9 @@ suite_system ()
 
 suite_sanitize ()
 {
-  export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+  local -x ASAN_OPTIONS=detect_leaks=1:abort_on_error=1
+  local -x UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
   build_of sanitize && meson_suites sanitize sanitize unit bus e2e
 }
 
