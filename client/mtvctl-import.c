@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "mtvctl-bus.h"
+#include "mtvctl-concerns.h"
 #include "mtvctl-plan.h"
 #include "mtvctl-provider.h"
 #include "mtvctl-vm.h"

@@ -2,6 +2,7 @@
 #include "mtvctl-plan.h"
 
 #include "mtvctl-bus.h"
+#include "mtvctl-concerns.h"
 #include "mtvctl-format.h"
 #include "mtvctl-table.h"
 #include "mtvctl-vm.h"

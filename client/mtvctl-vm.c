@@ -314,31 +314,3 @@ mtvctl_vm_show (Mtvctl *ctl, char **args, GError **error)
     mtvctl_print (ctl, out->str);
   return MTVCTL_OK;
 }
-
-void
-mtvctl_append_concerns (Mtvctl *ctl, GVariant *concerns, GString *out)
-{
-  static const char *const categories[] = { "critical", "warning", "information" };
-
-  /* The worst first. */
-  for (guint c = 0; c < G_N_ELEMENTS (categories); c++)
-    for (gsize i = 0; i < g_variant_n_children (concerns); i++)
-      {
-        g_autoptr (GVariant) concern = g_variant_get_child_value (concerns, i);
-        MtvctlStyle style;
-        g_autofree char *category = mtvctl_state_label (categories[c], &style);
-        g_autofree char *vm = mtvctl_escape (mtvctl_dict_string (concern, "vm"));
-        g_autofree char *label = mtvctl_escape (mtvctl_dict_string (concern, "label"));
-        g_autofree char *id = mtvctl_escape (mtvctl_dict_string (concern, "id"));
-        g_autofree char *text = mtvctl_escape (mtvctl_dict_string (concern, "assessment"));
-
-        if (!g_str_equal (mtvctl_dict_string (concern, "category"), categories[c]))
-          continue;
-        g_string_append_printf (out, "\n%s%s%s: %s%s%s [%s]\n", mtvctl_style (&ctl->out, style),
-                                category, mtvctl_style (&ctl->out, MTVCTL_PLAIN), vm,
-                                *vm ? ": " : "", label, id);
-        g_autofree char *wrapped = mtvctl_wrap (text, ctl->out.width, "  ");
-        if (*text != '\0')
-          g_string_append_printf (out, "%s\n", wrapped);
-      }
-}

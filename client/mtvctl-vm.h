@@ -15,7 +15,4 @@ const char *mtvctl_dict_string (GVariant *dict, const char *key);
 guint64 mtvctl_dict_number (GVariant *dict, const char *key);
 gboolean mtvctl_dict_boolean (GVariant *dict, const char *key);
 
-/* The concerns (aa{sv}), as text for people. */
-void mtvctl_append_concerns (Mtvctl *ctl, GVariant *concerns, GString *out);
-
 G_END_DECLS

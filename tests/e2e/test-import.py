@@ -108,6 +108,9 @@ class Import(unittest.TestCase):
         packages.pack(world.path('all.ova'), members)
         source = world.add('many', 'ova', world.path('all.ova'))
         plan = world.plan('many', source, ['Alpha 1', 'beta', 'gamma'])
+        # What holds for all of them is said once.
+        self.assertIn('information: Alpha 1, beta, gamma: The guest is not converted',
+                      world.ctl('plan', 'validate', 'many').stdout)
         _, jobs = world.begin(plan)
         for job in jobs:
             props = world.wait_job(job)
