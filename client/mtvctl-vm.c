@@ -8,6 +8,7 @@
 #include <glib/gi18n.h>
 
 #define PAGE 1000
+#define IN_FLIGHT 4 /* pages that are asked for at a time */
 
 static const MtvctlColumn columns[] = {
   { N_ ("PROVIDER"), 0, 8, 5 },
@@ -51,35 +52,108 @@ mtvctl_dict_boolean (GVariant *dict, const char *key)
   return value;
 }
 
+/* An inventory on its way: some pages are asked for at a time, so that the daemon makes one while
+ * another one is taken apart here. */
+typedef struct
+{
+  Mtvctl *ctl;
+  MtvDBusProvider *provider;
+  const char *filter; /* (nullable) */
+  GPtrArray *pages;   /* (element-type GVariant) (nullable elements) in order */
+  guint next;         /* page to be asked for */
+  guint pending;
+  GError *error; /* (nullable) the first */
+} Fetch;
+
+typedef struct
+{
+  Fetch *fetch;
+  guint index;
+} Page;
+
+static void ask_for_more (Fetch *fetch);
+
+static void
+page_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autofree Page *page = user_data;
+  Fetch *fetch = page->fetch;
+  g_autoptr (GVariant) vms = NULL;
+  g_autoptr (GError) error = NULL;
+  guint32 total = 0;
+
+  fetch->pending--;
+  if (!mtv_dbus_provider_call_list_virtual_machines_finish (MTV_DBUS_PROVIDER (source), &vms,
+                                                            &total, result, &error))
+    {
+      if (fetch->error == NULL)
+        fetch->error = g_steal_pointer (&error);
+      return;
+    }
+  if (page->index == 0) /* it tells how many there are */
+    g_ptr_array_set_size (fetch->pages, MAX (1, (total + PAGE - 1) / PAGE));
+  if (page->index < fetch->pages->len)
+    fetch->pages->pdata[page->index] = g_steal_pointer (&vms);
+  ask_for_more (fetch);
+}
+
+static void
+ask_for_more (Fetch *fetch)
+{
+  for (; fetch->error == NULL && fetch->next < fetch->pages->len && fetch->pending < IN_FLIGHT;
+       fetch->next++)
+    {
+      GVariantBuilder options = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+      Page *page = g_new0 (Page, 1);
+
+      page->fetch = fetch;
+      page->index = fetch->next;
+      g_variant_builder_add (&options, "{sv}", "offset", g_variant_new_uint32 (fetch->next * PAGE));
+      g_variant_builder_add (&options, "{sv}", "limit", g_variant_new_uint32 (PAGE));
+      if (fetch->filter != NULL)
+        g_variant_builder_add (&options, "{sv}", "filter", g_variant_new_string (fetch->filter));
+      fetch->pending++;
+      mtv_dbus_provider_call_list_virtual_machines (
+          fetch->provider, g_variant_builder_end (&options), mtvctl_call_flags (fetch->ctl),
+          MTVCTL_TIMEOUT_MSEC, NULL, page_cb, page);
+    }
+}
+
+static void
+unref_page (gpointer page)
+{
+  g_clear_pointer ((GVariant **) &page, g_variant_unref);
+}
+
+static void
+take_apart (GVariant *page, GPtrArray *vms)
+{
+  gsize n = page == NULL ? 0 : g_variant_n_children (page);
+
+  for (gsize i = 0; i < n; i++)
+    g_ptr_array_add (vms, g_variant_get_child_value (page, i));
+}
+
 GPtrArray *
 mtvctl_vm_fetch (Mtvctl *ctl, MtvDBusProvider *provider, const char *filter, GError **error)
 {
   g_autoptr (GPtrArray) vms = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
-  guint32 total = 1;
+  g_autoptr (GPtrArray) pages = g_ptr_array_new_with_free_func (unref_page);
+  Fetch fetch = { .ctl = ctl, .provider = provider, .filter = filter, .pages = pages };
 
-  while (vms->len < total)
+  g_ptr_array_set_size (pages, 1);
+  ask_for_more (&fetch);
+  while (fetch.pending > 0)
+    g_main_context_iteration (NULL, TRUE);
+  if (fetch.error != NULL)
     {
-      g_autoptr (GVariant) page = NULL;
-      GVariantBuilder options = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
-
-      g_variant_builder_add (&options, "{sv}", "offset", g_variant_new_uint32 (vms->len));
-      g_variant_builder_add (&options, "{sv}", "limit", g_variant_new_uint32 (PAGE));
-      if (filter != NULL)
-        g_variant_builder_add (&options, "{sv}", "filter", g_variant_new_string (filter));
-      if (!mtv_dbus_provider_call_list_virtual_machines_sync (
-              provider, g_variant_builder_end (&options), mtvctl_call_flags (ctl),
-              MTVCTL_TIMEOUT_MSEC, &page, &total, NULL, error))
-        {
-          mtvctl_explain (error, _ ("Cannot list the virtual machines of '%s'"),
-                          mtv_dbus_provider_get_name (provider));
-          return NULL;
-        }
-      gsize n = g_variant_n_children (page);
-      for (gsize i = 0; i < n; i++)
-        g_ptr_array_add (vms, g_variant_get_child_value (page, i));
-      if (n == 0) /* it became shorter while we read it */
-        break;
+      g_propagate_error (error, fetch.error);
+      mtvctl_explain (error, _ ("Cannot list the virtual machines of '%s'"),
+                      mtv_dbus_provider_get_name (provider));
+      return NULL;
     }
+  for (guint i = 0; i < pages->len; i++)
+    take_apart (pages->pdata[i], vms);
   return g_steal_pointer (&vms);
 }
 
