@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034 # the scripts that source it use them
 # The Debian packages that the scripts here need, and how they get them. To be sourced by bash.
 
-packages_build=(gcc libc6-dev meson ninja-build pkgconf gettext python3-docutils python3-yaml
+packages_build=(gcc libc6-dev meson ninja-build pkgconf gettext python3-yaml
   libglib2.0-dev libjson-glib-dev libsystemd-dev libsqlite3-dev libnbd-dev libdeflate-dev
   zlib1g-dev libxml2-dev libssl-dev)
 packages_run=(dbus-daemon libglib2.0-bin qemu-utils)
