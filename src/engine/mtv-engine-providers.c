@@ -196,6 +196,33 @@ check_unused (MtvEngine *self, const MtvProviderConfig *config, GError **error)
   return TRUE;
 }
 
+static void
+remove_provider (MtvEngine *self, MtvProviderEntry *entry, GTask *task)
+{
+  const MtvProviderConfig *config = mtv_provider_entry_get_config (entry);
+  GError *error = NULL;
+
+  if (!check_unused (self, config, &error))
+    {
+      g_task_return_error (task, error);
+      g_object_unref (task);
+      return;
+    }
+  MtvStoreBatch *batch = mtv_store_batch_new ();
+  mtv_store_remove_provider (batch, config->id);
+  mtv_engine_commit (self, batch, task, g_object_ref (entry), provider_removed);
+}
+
+static void
+reading_ended (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  MtvProviderEntry *entry = MTV_PROVIDER_ENTRY (source);
+
+  mtv_provider_entry_refresh_finish (entry, result, NULL);
+  remove_provider (g_task_get_source_object (task), entry, g_object_ref (task));
+}
+
 void
 mtv_engine_remove_provider_async (MtvEngine *self, MtvProviderEntry *entry,
                                   GAsyncReadyCallback callback, gpointer user_data)
@@ -209,13 +236,15 @@ mtv_engine_remove_provider_async (MtvEngine *self, MtvProviderEntry *entry,
   g_task_set_source_tag (task, mtv_engine_remove_provider_async);
   if (!check_unused (self, config, &error)
       || !mtv_engine_reserve (self, task, "provider", config->name, &error))
+    g_task_return_error (task, error);
+  else if (mtv_provider_entry_get_state (entry) == MTV_PROVIDER_REFRESHING)
     {
-      g_task_return_error (task, error);
-      return;
+      /* What is being read must not be stored behind the provider's back. */
+      mtv_provider_entry_stop (entry);
+      mtv_provider_entry_refresh_async (entry, reading_ended, g_steal_pointer (&task));
     }
-  MtvStoreBatch *batch = mtv_store_batch_new ();
-  mtv_store_remove_provider (batch, config->id);
-  mtv_engine_commit (self, batch, g_steal_pointer (&task), g_object_ref (entry), provider_removed);
+  else
+    remove_provider (self, entry, g_steal_pointer (&task));
 }
 
 gboolean

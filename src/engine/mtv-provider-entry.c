@@ -396,6 +396,11 @@ refreshed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 
   (void) user_data;
   self->refreshing = FALSE;
+  if (g_cancellable_is_cancelled (self->cancellable)) /* that was for this one */
+    {
+      g_object_unref (self->cancellable);
+      self->cancellable = g_cancellable_new ();
+    }
   if (!mtv_work_finish (result, &error) && !is_cancelled (error))
     mtv_log (G_LOG_LEVEL_WARNING, NULL, &fields, "Cannot read provider '%s': %s",
              self->config->name, error->message);

@@ -313,8 +313,12 @@ mtv_store_commit (MtvStore *self, MtvStoreBatch *batch, GError **error)
   Request *request = g_new0 (Request, 1);
   request->batch = batch;
   request->waiter = &waiter;
-  gboolean open = hand_over (self, request);
-  g_return_val_if_fail (open, FALSE);
+  if (!hand_over (self, request))
+    {
+      g_set_error_literal (error, MTV_ERROR, MTV_ERROR_CANCELLED,
+                           "The daemon's database is closed");
+      return FALSE;
+    }
 
   g_mutex_lock (&waiter.mutex);
   while (!waiter.done)

@@ -35,7 +35,8 @@ void mtv_store_commit_async (MtvStore *self, MtvStoreBatch *batch, GAsyncReadyCa
                              gpointer user_data);
 gboolean mtv_store_commit_finish (MtvStore *self, GAsyncResult *result, GError **error);
 
-/* The same, waiting for it: for copy threads, never on the main thread. @batch: (transfer full). */
+/* The same, waiting for it: for copy threads, never on the main thread. @batch: (transfer full).
+ * MTV_ERROR_CANCELLED once the store is closed: a thread may be late. */
 gboolean mtv_store_commit (MtvStore *self, MtvStoreBatch *batch, GError **error);
 
 /* Rows of @sql (static, with one optional string parameter), as tuples of columns: TEXT is s,
