@@ -158,20 +158,28 @@ class System(unittest.TestCase):
         machine.run('mtvctl', 'import', '/srv/share/command.ova')
         _, disks = disks_of(machine.inside(f'{IMAGES}/command'))
         self.assertEqual(digest(disks[0]), self.sum)
-        # A folder elsewhere: as long as the unit may not write there, it is said what to do.
-        machine.run('install', '-d', '-o', 'mtv', '/opt/vms')
+        # A folder elsewhere is handed over, too; all that it takes is to belong to mtv.
+        machine.run('install', '-d', '/opt/vms')
         again = ('mtvctl', 'import', '/srv/share/command.ova', '--to', '/opt/vms')
         result = machine.run(*again, '--name=refused', check=False)
         self.assertNotEqual(result.returncode, 0)
-        self.assertIn('/opt/vms', result.stderr)
+        self.assertIn("'/opt/vms' is not writable for user 'mtv'", result.stderr)
+        machine.run('chown', 'mtv:', '/opt/vms')
+        machine.run(*again, '--name=again')
+        _, disks = disks_of(machine.inside('/opt/vms/command'))
+        self.assertEqual(digest(disks[0]), self.sum)
+        # It stays open over a restart; after a stop it is the unit that must allow it.
+        machine.run('systemctl', 'restart', 'mtvd')
+        machine.run('mtvctl', 'provider', 'test', 'vms')
+        machine.run('systemctl', 'stop', 'mtvd')
+        result = machine.run('mtvctl', 'provider', 'test', 'vms', check=False)
+        self.assertNotEqual(result.returncode, 0)
         self.assertIn('ReadWritePaths=', result.stderr)
         machine.write('/run/systemd/system/mtvd.service.d/vms.conf',
                       '[Service]\nReadWritePaths=/opt/vms\n')
         machine.run('systemctl', 'daemon-reload')
         machine.run('systemctl', 'restart', 'mtvd')
-        machine.run(*again, '--name=again')
-        _, disks = disks_of(machine.inside('/opt/vms/command'))
-        self.assertEqual(digest(disks[0]), self.sum)
+        machine.run('mtvctl', 'provider', 'test', 'vms')
 
     def interrupt(self, phase, how):
         """In that phase; whether it was met."""
