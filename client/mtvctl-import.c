@@ -110,8 +110,12 @@ find_destination (Import *self, GError **error)
     {
       MtvDBusProvider *provider = g_ptr_array_index (all, i);
 
+      /* One that still can be used: its folder may have been removed and made again. */
       if (g_str_equal (mtv_dbus_provider_get_type_ (provider), "local")
-          && g_str_equal (mtv_dbus_provider_get_url (provider), folder))
+          && g_str_equal (mtv_dbus_provider_get_url (provider), folder)
+          && mtv_dbus_provider_call_test_sync (provider, mtvctl_no_options (),
+                                               mtvctl_call_flags (ctl), MTVCTL_NO_TIMEOUT, NULL,
+                                               NULL))
         return g_object_ref (provider);
     }
   g_autofree char *last = g_path_get_basename (folder);

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import unittest
 
 import harness
@@ -162,6 +163,17 @@ class Import(unittest.TestCase):
         self.assertNotEqual(asked.returncode, 0)
         self.assertIn("'one' is there already", asked.stderr + asked.stdout)
         self.assertEqual(set(os.listdir(world.path('mine'))), {'one', other})
+
+    def test_folder_made_again(self):
+        """A folder that was removed and made again is another one, of the same name."""
+        world = self.world
+        mkova('--name', 'again', world.path('again.ova'), self.raw)
+        for _ in range(2):
+            os.mkdir(world.path('fleeting'))
+            world.ctl('import', world.path('again.ova'), '--to', world.path('fleeting'))
+            _, disks = disks_of(world.path('fleeting', 'again'))
+            self.assertEqual(digest(disks[0]), self.sum)
+            shutil.rmtree(world.path('fleeting'))
 
     def test_gzip_member_is_not_unpacked_to_disk(self):
         """No temporary copy is made: what mtvd writes is what arrives."""

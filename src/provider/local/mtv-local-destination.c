@@ -48,7 +48,14 @@ static gboolean
 check_identity (MtvLocalDestination *self, int fd, GError **error)
 {
   g_autofree char *identity = identity_of (fd);
+  struct stat st;
 
+  if (fstat (fd, &st) == 0 && st.st_nlink == 0)
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_NOT_FOUND,
+                   "The directory '%s' that was handed over was removed", self->path);
+      return FALSE;
+    }
   if (self->identity == NULL || g_strcmp0 (identity, self->identity) == 0)
     return TRUE;
   g_set_error (error, MTV_ERROR, MTV_ERROR_SOURCE_CHANGED,
