@@ -225,44 +225,41 @@ open_qcow2 (int folder, const char *file, guint64 size, gboolean writable, const
   return NULL;
 }
 
-static MtvWriter *
-local_destination_open_writer (MtvDestination *destination, const MtvTarget *target, guint disk,
-                               GCancellable *cancellable, GError **error)
+/* The volume of disk @index: an MtvWriter, or else an MtvReader of what is on the disk. */
+static gpointer
+open_volume (MtvDestination *destination, const MtvTarget *target, guint index, gboolean writable,
+             GCancellable *cancellable, GError **error)
 {
-  const MtvTargetDisk *target_disk = g_ptr_array_index (target->disks, disk);
-  g_autofree char *file = mtv_local_disk_file (target, disk);
+  const MtvTargetDisk *disk = g_ptr_array_index (target->disks, index);
+  g_autofree char *file = mtv_local_disk_file (target, index);
   g_autofree char *label = g_strdup_printf ("'%s' of '%s'", file, target->name);
   int fd = open_work (MTV_LOCAL_DESTINATION (destination), target, error);
-  gpointer writer;
+  gpointer volume;
 
   if (fd < 0)
     return NULL;
   if (g_str_equal (target->format, "qcow2"))
-    writer = open_qcow2 (fd, file, target_disk->size, TRUE, label, cancellable, error);
+    volume = open_qcow2 (fd, file, disk->size, writable, label, cancellable, error);
+  else if (writable)
+    volume = mtv_file_writer_new (fd, file, disk->size, label, NULL, error);
   else
-    writer = mtv_file_writer_new (fd, file, target_disk->size, label, NULL, error);
+    volume = mtv_file_writer_open_reader (fd, file, label, error);
   close (fd);
-  return writer;
+  return volume;
+}
+
+static MtvWriter *
+local_destination_open_writer (MtvDestination *destination, const MtvTarget *target, guint disk,
+                               GCancellable *cancellable, GError **error)
+{
+  return open_volume (destination, target, disk, TRUE, cancellable, error);
 }
 
 static MtvReader *
 local_destination_open_reader (MtvDestination *destination, const MtvTarget *target, guint disk,
                                GCancellable *cancellable, GError **error)
 {
-  const MtvTargetDisk *target_disk = g_ptr_array_index (target->disks, disk);
-  g_autofree char *file = mtv_local_disk_file (target, disk);
-  g_autofree char *label = g_strdup_printf ("'%s' of '%s'", file, target->name);
-  int fd = open_work (MTV_LOCAL_DESTINATION (destination), target, error);
-  gpointer reader;
-
-  if (fd < 0)
-    return NULL;
-  if (g_str_equal (target->format, "qcow2"))
-    reader = open_qcow2 (fd, file, target_disk->size, FALSE, label, cancellable, error);
-  else
-    reader = mtv_file_writer_open_reader (fd, file, label, error);
-  close (fd);
-  return reader;
+  return open_volume (destination, target, disk, FALSE, cancellable, error);
 }
 
 static char *
