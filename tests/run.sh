@@ -128,7 +128,7 @@ fuzz_one ()
 
   rm -rf "$folder"
   mkdir -p "$folder/new"
-  (cd "$folder" && "$1" -max_total_time="$fuzz_seconds" -timeout=20 -rss_limit_mb=2048 \
+  (cd "$folder" && "$1" -seed=1 -max_total_time="$fuzz_seconds" -timeout=20 -rss_limit_mb=2048 \
     -print_final_stats=1 new "$OLDPWD/tests/fuzz/corpus/$name" > log 2>&1)
 }
 

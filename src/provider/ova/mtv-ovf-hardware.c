@@ -384,6 +384,8 @@ read_disk (Hardware *self, const Item *item)
 
   if (reference == NULL || g_str_has_prefix (id, "file/"))
     return; /* a drive without a medium, or with an image that is no disk */
+  if (*id == '\0')
+    id = reference; /* "ovf:/disk/" names nothing, the user still has to find it */
   if (!g_hash_table_add (self->seen_disks, g_strdup (source != NULL ? source->id : id)))
     return;
 
