@@ -58,7 +58,7 @@ hand_thread (gpointer data)
 {
   MtvBlockCrew *self = data;
   g_autoptr (MtvAligned) buffer = mtv_aligned_new (MTV_CREW_PIECE);
-  g_autoptr (MtvBlockHash) hash = mtv_block_hash_new ();
+  g_autoptr (MtvBlockHash) hash = mtv_block_hash_new (MTV_HASH_SHA256);
   MtvCrewHand hand = { self, self->cancellable, buffer, hash };
   guint first;
   guint n;

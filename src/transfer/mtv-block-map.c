@@ -9,16 +9,23 @@
 #define MIN_BLOCK_SIZE (1024 * 1024)
 #define MAX_BLOCKS (1U << 19)
 
-/* A pack is a header and then runs of neighbours of one state, all little-endian: the first index,
- * the count with RUN_IS_DATA or not, and for data the hashes. */
-#define PACK_MAGIC "mtvmap1\n"
-#define PACK_HEADER_SIZE (sizeof (PACK_MAGIC) - 1 + sizeof (guint64))
+/* A pack is a header (magic, MtvHash, size of the disk) and then runs of neighbours of one state,
+ * all little-endian: the first index, the count with the state above it, and for data the hashes.
+ */
+#define PACK_MAGIC "mtvmap2\n"
+#define PACK_MAGIC_SIZE (sizeof (PACK_MAGIC) - 1)
+#define PACK_HEADER_SIZE (PACK_MAGIC_SIZE + sizeof (guint32) + sizeof (guint64))
 #define RUN_HEADER_SIZE (2 * sizeof (guint32))
-#define RUN_IS_DATA (1U << 31)
+#define RUN_STATE_SHIFT 30
+
+/* In a state's byte, beside the state. */
+#define READ_BACK 0x80
 
 struct _MtvBlockMap
 {
   gatomicrefcount refs;
+  MtvHash hash;
+  gsize hash_size;
   guint64 disk_size;
   guint64 block_size;
   guint n_blocks;
@@ -26,25 +33,28 @@ struct _MtvBlockMap
   GMutex lock; /* for all below */
   guint n_done;
   guint n_data;
-  guint8 *states; /* (owned) MtvBlockState of each */
-  guint8 *hashes; /* (owned) MTV_BLOCK_HASH_SIZE bytes of each */
+  guint8 *states; /* (owned) MtvBlockState of each, and READ_BACK */
+  guint8 *hashes; /* (owned) hash_size bytes of each */
 };
 
 MtvBlockMap *
-mtv_block_map_new (guint64 disk_size)
+mtv_block_map_new (guint64 disk_size, MtvHash hash)
 {
   g_return_val_if_fail (disk_size <= G_MAXINT64, NULL);
+  g_return_val_if_fail (hash < MTV_N_HASHES, NULL);
 
   MtvBlockMap *self = g_new0 (MtvBlockMap, 1);
   g_atomic_ref_count_init (&self->refs);
   g_mutex_init (&self->lock);
+  self->hash = hash;
+  self->hash_size = mtv_hash_get_size (hash);
   self->disk_size = disk_size;
   self->block_size = MIN_BLOCK_SIZE;
   while ((disk_size - (disk_size > 0)) / self->block_size >= MAX_BLOCKS)
     self->block_size *= 2;
   self->n_blocks = disk_size / self->block_size + (disk_size % self->block_size > 0);
   self->states = g_new0 (guint8, self->n_blocks);
-  self->hashes = g_malloc0_n (self->n_blocks, MTV_BLOCK_HASH_SIZE);
+  self->hashes = g_malloc0_n (self->n_blocks, self->hash_size);
   return self;
 }
 
@@ -68,6 +78,14 @@ mtv_block_map_unref (MtvBlockMap *self)
   g_free (self->states);
   g_free (self->hashes);
   g_free (self);
+}
+
+MtvHash
+mtv_block_map_get_hash (MtvBlockMap *self)
+{
+  g_return_val_if_fail (self != NULL, MTV_HASH_XXH3_128);
+
+  return self->hash;
 }
 
 guint64
@@ -112,17 +130,22 @@ mtv_block_map_get_n_data (MtvBlockMap *self)
   return self->n_data;
 }
 
-static void
-set_locked (MtvBlockMap *self, guint index, const guint8 *hash)
+static MtvBlockState
+get_locked (MtvBlockMap *self, guint index)
 {
-  guint8 *state = &self->states[index];
+  return self->states[index] & ~READ_BACK;
+}
 
-  self->n_done += *state == MTV_BLOCK_PENDING;
-  self->n_data -= *state == MTV_BLOCK_DATA;
-  self->n_data += hash != NULL;
-  *state = hash != NULL ? MTV_BLOCK_DATA : MTV_BLOCK_ZERO;
-  if (hash != NULL)
-    memcpy (self->hashes + (gsize) index * MTV_BLOCK_HASH_SIZE, hash, MTV_BLOCK_HASH_SIZE);
+static void
+set_locked (MtvBlockMap *self, guint index, MtvBlockState state, const guint8 *hash)
+{
+  MtvBlockState before = get_locked (self, index);
+
+  self->n_done += (state != MTV_BLOCK_PENDING) - (before != MTV_BLOCK_PENDING);
+  self->n_data += (state == MTV_BLOCK_DATA) - (before == MTV_BLOCK_DATA);
+  self->states[index] = state;
+  if (state == MTV_BLOCK_DATA)
+    memcpy (self->hashes + index * self->hash_size, hash, self->hash_size);
 }
 
 void
@@ -132,19 +155,49 @@ mtv_block_map_set (MtvBlockMap *self, guint index, const guint8 *hash)
   g_return_if_fail (index < self->n_blocks);
 
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
-  set_locked (self, index, hash);
+  set_locked (self, index, hash != NULL ? MTV_BLOCK_DATA : MTV_BLOCK_ZERO, hash);
+}
+
+void
+mtv_block_map_forget (MtvBlockMap *self, guint index)
+{
+  g_return_if_fail (self != NULL);
+  g_return_if_fail (index < self->n_blocks);
+
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  set_locked (self, index, MTV_BLOCK_PENDING, NULL);
+}
+
+void
+mtv_block_map_set_read_back (MtvBlockMap *self, guint index)
+{
+  g_return_if_fail (self != NULL);
+  g_return_if_fail (index < self->n_blocks);
+
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  self->states[index] |= READ_BACK;
+}
+
+gboolean
+mtv_block_map_is_read_back (MtvBlockMap *self, guint index)
+{
+  g_return_val_if_fail (self != NULL, FALSE);
+  g_return_val_if_fail (index < self->n_blocks, FALSE);
+
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  return (self->states[index] & READ_BACK) != 0;
 }
 
 MtvBlockState
-mtv_block_map_get (MtvBlockMap *self, guint index, guint8 hash[MTV_BLOCK_HASH_SIZE])
+mtv_block_map_get (MtvBlockMap *self, guint index, guint8 hash[MTV_HASH_MAX_SIZE])
 {
   g_return_val_if_fail (self != NULL, MTV_BLOCK_PENDING);
   g_return_val_if_fail (index < self->n_blocks, MTV_BLOCK_PENDING);
 
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
-  MtvBlockState state = self->states[index];
+  MtvBlockState state = get_locked (self, index);
   if (state == MTV_BLOCK_DATA && hash != NULL)
-    memcpy (hash, self->hashes + (gsize) index * MTV_BLOCK_HASH_SIZE, MTV_BLOCK_HASH_SIZE);
+    memcpy (hash, self->hashes + index * self->hash_size, self->hash_size);
   return state;
 }
 
@@ -176,24 +229,23 @@ mtv_block_map_pack (MtvBlockMap *self, const guint32 *indices, guint n_indices)
 
   g_autoptr (GByteArray) pack = g_byte_array_new ();
   guint64 size = GUINT64_TO_LE (self->disk_size);
-  g_byte_array_append (pack, (const guint8 *) PACK_MAGIC, sizeof (PACK_MAGIC) - 1);
+  g_byte_array_append (pack, (const guint8 *) PACK_MAGIC, PACK_MAGIC_SIZE);
+  append_le32 (pack, self->hash);
   g_byte_array_append (pack, (const guint8 *) &size, sizeof size);
 
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   for (guint i = 0, n; i < n_indices; i += n)
     {
       guint32 first = sorted[i];
-      guint8 state = self->states[first];
+      MtvBlockState state = get_locked (self, first);
 
-      g_return_val_if_fail (state != MTV_BLOCK_PENDING, NULL);
       for (n = 1; i + n < n_indices && sorted[i + n] == first + n; n++)
-        if (self->states[first + n] != state)
+        if (get_locked (self, first + n) != state)
           break;
       append_le32 (pack, first);
-      append_le32 (pack, n | (state == MTV_BLOCK_DATA ? RUN_IS_DATA : 0));
+      append_le32 (pack, n | (guint32) state << RUN_STATE_SHIFT);
       if (state == MTV_BLOCK_DATA)
-        g_byte_array_append (pack, self->hashes + (gsize) first * MTV_BLOCK_HASH_SIZE,
-                             n * MTV_BLOCK_HASH_SIZE);
+        g_byte_array_append (pack, self->hashes + first * self->hash_size, n * self->hash_size);
     }
   return g_byte_array_free_to_bytes (g_steal_pointer (&pack));
 }
@@ -202,7 +254,8 @@ typedef struct
 {
   guint32 first;
   guint32 n;
-  const guint8 *hashes; /* (unowned) (nullable) */
+  MtvBlockState state;
+  const guint8 *hashes; /* (unowned) of data */
 } Run;
 
 /* Takes the run at @at, which must lie within the map and within the pack; 0 when it does not. */
@@ -215,27 +268,30 @@ parse_run (MtvBlockMap *self, const guint8 *at, gsize left, Run *run)
     return 0;
   memcpy (head, at, RUN_HEADER_SIZE);
   run->first = GUINT32_FROM_LE (head[0]);
-  run->n = GUINT32_FROM_LE (head[1]) & ~RUN_IS_DATA;
-  if (run->n == 0 || run->n > self->n_blocks || run->first > self->n_blocks - run->n)
+  run->n = GUINT32_FROM_LE (head[1]) & ((1U << RUN_STATE_SHIFT) - 1);
+  run->state = GUINT32_FROM_LE (head[1]) >> RUN_STATE_SHIFT;
+  if (run->state > MTV_BLOCK_DATA || run->n == 0 || run->n > self->n_blocks
+      || run->first > self->n_blocks - run->n)
     return 0;
-  run->hashes = NULL;
-  if ((GUINT32_FROM_LE (head[1]) & RUN_IS_DATA) == 0)
-    return RUN_HEADER_SIZE;
   run->hashes = at + RUN_HEADER_SIZE;
-  gsize hashes_size = (gsize) run->n * MTV_BLOCK_HASH_SIZE;
+  if (run->state != MTV_BLOCK_DATA)
+    return RUN_HEADER_SIZE;
+  gsize hashes_size = run->n * self->hash_size;
   return left - RUN_HEADER_SIZE < hashes_size ? 0 : RUN_HEADER_SIZE + hashes_size;
 }
 
-/* The header must be that of a map of a disk of the same size. */
+/* The header must be that of a map of a disk of the same size, with the same hash. */
 static gboolean
 header_fits (MtvBlockMap *self, const guint8 *data, gsize length)
 {
+  guint32 hash;
   guint64 size;
 
-  if (length < PACK_HEADER_SIZE || memcmp (data, PACK_MAGIC, sizeof (PACK_MAGIC) - 1) != 0)
+  if (length < PACK_HEADER_SIZE || memcmp (data, PACK_MAGIC, PACK_MAGIC_SIZE) != 0)
     return FALSE;
-  memcpy (&size, data + sizeof (PACK_MAGIC) - 1, sizeof size);
-  return GUINT64_FROM_LE (size) == self->disk_size;
+  memcpy (&hash, data + PACK_MAGIC_SIZE, sizeof hash);
+  memcpy (&size, data + PACK_MAGIC_SIZE + sizeof hash, sizeof size);
+  return GUINT32_FROM_LE (hash) == self->hash && GUINT64_FROM_LE (size) == self->disk_size;
 }
 
 gboolean
@@ -269,8 +325,7 @@ mtv_block_map_unpack (MtvBlockMap *self, GBytes *packed, GError **error)
     {
       used = parse_run (self, data + at, length - at, &run);
       for (guint32 i = 0; i < run.n; i++)
-        set_locked (self, run.first + i,
-                    run.hashes != NULL ? run.hashes + (gsize) i * MTV_BLOCK_HASH_SIZE : NULL);
+        set_locked (self, run.first + i, run.state, run.hashes + i * self->hash_size);
     }
   return TRUE;
 }

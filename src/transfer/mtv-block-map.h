@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "transfer/mtv-hash.h"
 
 G_BEGIN_DECLS
-
-#define MTV_BLOCK_HASH_SIZE 32 /* SHA-256 */
 
 typedef enum
 {
@@ -14,17 +12,18 @@ typedef enum
   MTV_BLOCK_DATA,
 } MtvBlockState;
 
-/* What is known of each block of one disk: not copied yet, zero, or data with its SHA-256. It is
+/* What is known of each block of one disk: not copied yet, zero, or data with its hash. It is
  * the copied-range map that survives a restart and the manifest that stays beside the result.
  * Thread-safe. The size of a block is a power of two, 1 MiB or, so that a map has at most 2^19
  * blocks (16 MiB of hashes), more; the last block may be short. */
 typedef struct _MtvBlockMap MtvBlockMap;
 
-MtvBlockMap *mtv_block_map_new (guint64 disk_size);
+MtvBlockMap *mtv_block_map_new (guint64 disk_size, MtvHash hash);
 MtvBlockMap *mtv_block_map_ref (MtvBlockMap *self);
 void mtv_block_map_unref (MtvBlockMap *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MtvBlockMap, mtv_block_map_unref)
 
+MtvHash mtv_block_map_get_hash (MtvBlockMap *self);
 guint64 mtv_block_map_get_disk_size (MtvBlockMap *self);
 guint64 mtv_block_map_get_block_size (MtvBlockMap *self);
 guint mtv_block_map_get_n_blocks (MtvBlockMap *self);
@@ -32,14 +31,20 @@ guint mtv_block_map_get_n_blocks (MtvBlockMap *self);
 guint mtv_block_map_get_n_done (MtvBlockMap *self);
 guint mtv_block_map_get_n_data (MtvBlockMap *self);
 
-/* @hash: MTV_BLOCK_HASH_SIZE bytes, or NULL for a zero block. A block may be set again. */
+/* @hash: mtv_hash_get_size() bytes, or NULL for a zero block. A block may be set again, and is not
+ * read back then. */
 void mtv_block_map_set (MtvBlockMap *self, guint index, const guint8 *hash);
+void mtv_block_map_forget (MtvBlockMap *self, guint index); /* pending again */
+/* That this process read the block at the destination and found it right; not packed. */
+void mtv_block_map_set_read_back (MtvBlockMap *self, guint index);
+gboolean mtv_block_map_is_read_back (MtvBlockMap *self, guint index);
 /* @hash (out) (optional): filled when the answer is MTV_BLOCK_DATA. */
-MtvBlockState mtv_block_map_get (MtvBlockMap *self, guint index, guint8 hash[MTV_BLOCK_HASH_SIZE]);
+MtvBlockState mtv_block_map_get (MtvBlockMap *self, guint index, guint8 hash[MTV_HASH_MAX_SIZE]);
 
-/* The given blocks as bytes for the store; none may be pending. (transfer full) */
+/* The given blocks as bytes for the store, pending ones too. (transfer full) */
 GBytes *mtv_block_map_pack (MtvBlockMap *self, const guint32 *indices, guint n_indices);
-/* Sets what mtv_block_map_pack() packed; MTV_ERROR_BAD_DATA when it does not fit this map. */
+/* Sets what mtv_block_map_pack() packed; MTV_ERROR_BAD_DATA when it does not fit this map,
+ * which has the other hash, say. */
 gboolean mtv_block_map_unpack (MtvBlockMap *self, GBytes *packed, GError **error);
 
 G_END_DECLS

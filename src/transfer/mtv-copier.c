@@ -15,7 +15,7 @@ typedef struct
   guint32 first;
   guint32 n;
   gboolean has_data; /* and so a hash */
-  guint8 hash[MTV_BLOCK_HASH_SIZE];
+  guint8 hash[MTV_HASH_MAX_SIZE];
 } Finished;
 
 struct _MtvCopier

@@ -75,11 +75,3 @@ mtv_digest_reader (MtvReader *reader, const char *algorithm, GCancellable *cance
     }
   return hex_from_bytes (digest, n);
 }
-
-void
-mtv_digest_block (const guint8 *data, gsize length, guint8 hash[32])
-{
-  int ok = EVP_Digest (data, length, hash, NULL, EVP_sha256 (), NULL);
-
-  g_assert (ok == 1);
-}

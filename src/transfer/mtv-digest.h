@@ -10,7 +10,4 @@ G_BEGIN_DECLS
 char *mtv_digest_reader (MtvReader *reader, const char *algorithm, GCancellable *cancellable,
                          GError **error);
 
-/* SHA-256 of @data into @hash; the hash of a block in a manifest. Any thread. */
-void mtv_digest_block (const guint8 *data, gsize length, guint8 hash[32]);
-
 G_END_DECLS

@@ -82,7 +82,7 @@ verify_data (MtvVerifier *self, MtvCrewHand *hand, guint index, const guint8 *ex
 {
   guint64 start = block_start (self, index);
   guint64 end = block_start (self, index + 1);
-  guint8 hash[MTV_BLOCK_HASH_SIZE];
+  guint8 hash[MTV_HASH_MAX_SIZE];
 
   mtv_block_hash_reset (hand->hash);
   for (guint64 at = start; at < end;)
@@ -96,8 +96,8 @@ verify_data (MtvVerifier *self, MtvCrewHand *hand, guint index, const guint8 *ex
       at += step;
     }
   mtv_block_hash_end (hand->hash, hash);
-  return memcmp (hash, expected, sizeof hash) == 0
-         || mismatch (start, "has another SHA-256", error);
+  return memcmp (hash, expected, mtv_hash_get_size (mtv_block_map_get_hash (self->map))) == 0
+         || mismatch (start, "has another hash", error);
 }
 
 static gboolean
@@ -165,7 +165,7 @@ static gboolean
 verifier_work (gpointer data, MtvCrewHand *hand, guint first, guint n, GError **error)
 {
   MtvVerifier *self = data;
-  guint8 hash[MTV_BLOCK_HASH_SIZE];
+  guint8 hash[MTV_HASH_MAX_SIZE];
   gboolean ok = mtv_block_map_get (self->map, first, hash) == MTV_BLOCK_DATA
                     ? verify_data (self, hand, first, hash, error)
                     : verify_zeroes (self, hand, block_start (self, first),

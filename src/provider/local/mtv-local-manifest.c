@@ -76,7 +76,7 @@ add_block (GString *json, MtvBlockState state, const guint8 *hash)
       return;
     }
   g_string_append_c (json, '"');
-  for (guint i = 0; i < MTV_BLOCK_HASH_SIZE; i++)
+  for (guint i = 0; i < MTV_HASH_MAX_SIZE; i++)
     g_string_append_printf (json, "%02x", hash[i]);
   g_string_append_c (json, '"');
 }
@@ -96,7 +96,7 @@ data_bytes (MtvBlockMap *map)
 static gboolean
 write_blocks (Writer *self, MtvBlockMap *map, const char *file, GError **error)
 {
-  guint8 hash[MTV_BLOCK_HASH_SIZE];
+  guint8 hash[MTV_HASH_MAX_SIZE];
 
   for (guint i = 0; i < mtv_block_map_get_n_blocks (map); i++)
     {

@@ -32,12 +32,12 @@ add_nic (MtvVm *vm, const char *mac, const char *network)
 static void
 fill_map (const MtvTargetDisk *disk)
 {
-  guint8 hash[MTV_BLOCK_HASH_SIZE];
+  guint8 hash[MTV_HASH_MAX_SIZE];
 
-  mtv_digest_block ((const guint8 *) "a", 1, hash);
+  mtv_hash_data (MTV_HASH_SHA256, (const guint8 *) "a", 1, hash);
   mtv_block_map_set (disk->map, 0, hash);
   mtv_block_map_set (disk->map, 1, NULL);
-  mtv_digest_block ((const guint8 *) "b", 1, hash);
+  mtv_hash_data (MTV_HASH_SHA256, (const guint8 *) "b", 1, hash);
   mtv_block_map_set (disk->map, 2, hash);
 }
 

@@ -144,7 +144,7 @@ write_disk (Fixture *f, guint index)
   g_autoptr (GError) error = NULL;
   g_autofree guint8 *bytes = make_disk ();
   MtvTargetDisk *disk = g_ptr_array_index (f->target->disks, index);
-  guint8 hash[MTV_BLOCK_HASH_SIZE];
+  guint8 hash[MTV_HASH_MAX_SIZE];
   g_autoptr (MtvWriter) writer
       = mtv_destination_open_writer (f->destination, f->target, index, NULL, &error);
 
@@ -155,7 +155,7 @@ write_disk (Fixture *f, guint index)
       gsize length = MIN (MIB, FIXTURE_DISK_SIZE - offset);
 
       g_assert_true (mtv_writer_write (writer, offset, bytes + offset, length, NULL, &error));
-      mtv_digest_block (bytes + offset, length, hash);
+      mtv_hash_data (MTV_HASH_SHA256, bytes + offset, length, hash);
       mtv_block_map_set (disk->map, block, hash);
     }
   g_assert_true (mtv_writer_flush (writer, NULL, &error));

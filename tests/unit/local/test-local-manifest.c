@@ -129,7 +129,7 @@ test_large (void)
 {
   g_autoptr (MtvVm) vm = mtv_vm_new ();
   g_autoptr (GError) error = NULL;
-  const guint8 hash[MTV_BLOCK_HASH_SIZE] = { 0xab };
+  const guint8 hash[MTV_HASH_MAX_SIZE] = { 0xab };
   int fd = temporary_file ();
 
   vm->id = g_strdup ("1");

@@ -8,9 +8,9 @@
 #define TIB (MIB << 20)
 
 static void
-fill_hash (guint8 hash[MTV_BLOCK_HASH_SIZE], guint index)
+fill_hash (guint8 hash[MTV_HASH_MAX_SIZE], guint index)
 {
-  memset (hash, index, MTV_BLOCK_HASH_SIZE);
+  memset (hash, index, MTV_HASH_MAX_SIZE);
   memcpy (hash, &index, sizeof index);
 }
 
@@ -34,7 +34,7 @@ test_sizes (void)
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      g_autoptr (MtvBlockMap) map = mtv_block_map_new (cases[i].disk);
+      g_autoptr (MtvBlockMap) map = mtv_block_map_new (cases[i].disk, MTV_HASH_SHA256);
 
       g_assert_cmpuint (mtv_block_map_get_disk_size (map), ==, cases[i].disk);
       g_assert_cmpuint (mtv_block_map_get_block_size (map), ==, cases[i].block);
@@ -46,9 +46,9 @@ test_sizes (void)
 static void
 test_states (void)
 {
-  g_autoptr (MtvBlockMap) map = mtv_block_map_new (3 * MIB);
-  guint8 hash[MTV_BLOCK_HASH_SIZE];
-  guint8 got[MTV_BLOCK_HASH_SIZE];
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (3 * MIB, MTV_HASH_SHA256);
+  guint8 hash[MTV_HASH_MAX_SIZE];
+  guint8 got[MTV_HASH_MAX_SIZE];
 
   fill_hash (hash, 7);
   mtv_block_map_set (map, 1, hash);
@@ -71,8 +71,8 @@ test_states (void)
 static MtvBlockMap *
 mixed_map (guint n_blocks, GRand *rand, GArray *indices)
 {
-  MtvBlockMap *map = mtv_block_map_new (n_blocks * MIB - 5);
-  guint8 hash[MTV_BLOCK_HASH_SIZE];
+  MtvBlockMap *map = mtv_block_map_new (n_blocks * MIB - 5, MTV_HASH_SHA256);
+  guint8 hash[MTV_HASH_MAX_SIZE];
 
   for (guint32 i = n_blocks; i-- > 0;)
     {
@@ -93,7 +93,7 @@ test_pack (void)
   g_autoptr (GRand) rand = g_rand_new_with_seed (1);
   g_autoptr (GArray) indices = g_array_new (FALSE, FALSE, sizeof (guint32));
   g_autoptr (MtvBlockMap) map = mixed_map (500, rand, indices);
-  g_autoptr (MtvBlockMap) copy = mtv_block_map_new (500 * MIB - 5);
+  g_autoptr (MtvBlockMap) copy = mtv_block_map_new (500 * MIB - 5, MTV_HASH_SHA256);
   g_autoptr (GError) error = NULL;
   guint half = indices->len / 2;
   const guint32 *all = (const guint32 *) indices->data;
@@ -108,8 +108,8 @@ test_pack (void)
   g_assert_cmpuint (mtv_block_map_get_n_data (copy), ==, mtv_block_map_get_n_data (map));
   for (guint i = 0; i < 500; i++)
     {
-      guint8 a[MTV_BLOCK_HASH_SIZE] = { 0 };
-      guint8 b[MTV_BLOCK_HASH_SIZE] = { 0 };
+      guint8 a[MTV_HASH_MAX_SIZE] = { 0 };
+      guint8 b[MTV_HASH_MAX_SIZE] = { 0 };
 
       g_assert_cmpint (mtv_block_map_get (map, i, a), ==, mtv_block_map_get (copy, i, b));
       g_assert_cmpmem (a, sizeof a, b, sizeof b);
@@ -119,7 +119,7 @@ test_pack (void)
 static void
 test_pack_is_small (void)
 {
-  g_autoptr (MtvBlockMap) map = mtv_block_map_new (TIB / 2);
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (TIB / 2, MTV_HASH_SHA256);
   g_autofree guint32 *indices = g_new (guint32, 1 << 19);
 
   for (guint32 i = 0; i < 1 << 19; i++)
@@ -136,7 +136,7 @@ test_pack_is_small (void)
 static void
 assert_refused (guint64 disk_size, const guint8 *data, gsize length)
 {
-  g_autoptr (MtvBlockMap) map = mtv_block_map_new (disk_size);
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (disk_size, MTV_HASH_SHA256);
   g_autoptr (GBytes) bytes = g_bytes_new (data, length);
   g_autoptr (GError) error = NULL;
 
@@ -164,7 +164,7 @@ test_garbage (void)
   for (guint i = 0; i < 20000; i++)
     {
       g_autofree guint8 *bad = g_memdup2 (data, length);
-      g_autoptr (MtvBlockMap) target = mtv_block_map_new (20 * MIB - 5);
+      g_autoptr (MtvBlockMap) target = mtv_block_map_new (20 * MIB - 5, MTV_HASH_SHA256);
       g_autoptr (GError) error = NULL;
 
       for (gint n = g_rand_int_range (rand, 1, 5); n > 0; n--)

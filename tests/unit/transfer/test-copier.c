@@ -22,8 +22,8 @@ fixture_init (Fixture *f, gsize size)
   memset (f, 0, sizeof *f);
   f->source = fake_memory_disk_new (size);
   f->target = fake_memory_disk_new (size);
-  f->map = mtv_block_map_new (size);
-  f->kept = mtv_block_map_new (size);
+  f->map = mtv_block_map_new (size, MTV_HASH_SHA256);
+  f->kept = mtv_block_map_new (size, MTV_HASH_SHA256);
 }
 
 static void
@@ -77,13 +77,13 @@ assert_block_is_copied (Fixture *f, MtvBlockMap *map, guint index)
   gsize length = MIN (MIB, size - start);
   guint8 *source = fake_memory_disk_get_data (f->source) + start;
   guint8 *target = fake_memory_disk_get_data (f->target) + start;
-  guint8 hash[MTV_BLOCK_HASH_SIZE];
-  guint8 expected[MTV_BLOCK_HASH_SIZE];
+  guint8 hash[MTV_HASH_MAX_SIZE];
+  guint8 expected[MTV_HASH_MAX_SIZE];
 
   g_assert_cmpmem (target, length, source, length);
   if (mtv_block_map_get (map, index, hash) == MTV_BLOCK_DATA)
     {
-      mtv_digest_block (source, length, expected);
+      mtv_hash_data (MTV_HASH_SHA256, source, length, expected);
       g_assert_cmpmem (hash, sizeof hash, expected, sizeof expected);
     }
   else
@@ -158,7 +158,7 @@ test_resume (void)
 {
   Fixture f;
   g_autoptr (GError) error = NULL;
-  guint8 hash[MTV_BLOCK_HASH_SIZE];
+  guint8 hash[MTV_HASH_MAX_SIZE];
 
   fixture_init (&f, 12 * MIB + 7);
   guint8 *source = fake_memory_disk_get_data (f.source);
@@ -168,7 +168,7 @@ test_resume (void)
     {
       gsize length = MIN (MIB, 12 * MIB + 7 - i * MIB);
 
-      mtv_digest_block (source + i * MIB, length, hash);
+      mtv_hash_data (MTV_HASH_SHA256, source + i * MIB, length, hash);
       mtv_block_map_set (f.map, i, i == 9 ? NULL : hash);
       memcpy (fake_memory_disk_get_data (f.target) + i * MIB, source + i * MIB, length);
     }

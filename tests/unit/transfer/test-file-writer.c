@@ -55,7 +55,7 @@ test_copy (gconstpointer where)
 {
   Folder f;
   g_autoptr (FakeMemoryDisk) source = fake_memory_disk_new (SIZE);
-  g_autoptr (MtvBlockMap) map = mtv_block_map_new (SIZE);
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (SIZE, MTV_HASH_SHA256);
   g_autoptr (GError) error = NULL;
   gboolean is_new = FALSE;
   struct stat st;
@@ -150,7 +150,7 @@ test_huge (void)
 {
   Folder f;
   guint64 size = 600 * 1024 * MIB + 512;
-  g_autoptr (MtvBlockMap) map = mtv_block_map_new (size);
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (size, MTV_HASH_SHA256);
   g_autofree guint8 *data = g_malloc (MIB);
   g_autoptr (GError) error = NULL;
 
@@ -237,7 +237,7 @@ static int
 fill (const char *path)
 {
   g_autoptr (FakeMemoryDisk) source = fake_memory_disk_new (SIZE);
-  g_autoptr (MtvBlockMap) map = mtv_block_map_new (SIZE);
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (SIZE, MTV_HASH_SHA256);
   g_autoptr (GError) error = NULL;
   int dirfd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 

@@ -85,8 +85,8 @@ test_round_trip (gconstpointer where)
   Fixture f;
   g_autoptr (GRand) rand = g_rand_new_with_seed (7);
   g_autoptr (GError) error = NULL;
-  g_autoptr (MtvBlockMap) map = mtv_block_map_new (SIZE);
-  g_autoptr (MtvBlockMap) again = mtv_block_map_new (SIZE);
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (SIZE, MTV_HASH_SHA256);
+  g_autoptr (MtvBlockMap) again = mtv_block_map_new (SIZE, MTV_HASH_SHA256);
   struct stat st;
 
   if (!has_qemu ())

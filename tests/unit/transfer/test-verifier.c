@@ -28,7 +28,7 @@ copied_disk (MtvBlockMap *map)
 static void
 test_good (void)
 {
-  g_autoptr (MtvBlockMap) map = mtv_block_map_new (SIZE);
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (SIZE, MTV_HASH_SHA256);
   g_autoptr (FakeMemoryDisk) disk = copied_disk (map);
   g_autoptr (GError) error = NULL;
 
@@ -46,7 +46,7 @@ test_good (void)
 static void
 assert_mismatch_at (guint64 flipped, guint64 block, gboolean full)
 {
-  g_autoptr (MtvBlockMap) map = mtv_block_map_new (SIZE);
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (SIZE, MTV_HASH_SHA256);
   g_autoptr (FakeMemoryDisk) disk = copied_disk (map);
   g_autoptr (GError) error = NULL;
   g_autofree char *offset = g_strdup_printf (" %" G_GUINT64_FORMAT " ", block);
@@ -72,7 +72,7 @@ test_flipped (void)
 static void
 test_pending (void)
 {
-  g_autoptr (MtvBlockMap) map = mtv_block_map_new (2 * MIB);
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (2 * MIB, MTV_HASH_SHA256);
   g_autoptr (FakeMemoryDisk) disk = fake_memory_disk_new (2 * MIB);
   g_autoptr (GError) error = NULL;
 
@@ -85,7 +85,7 @@ test_pending (void)
 static void
 test_short_disk (void)
 {
-  g_autoptr (MtvBlockMap) map = mtv_block_map_new (2 * MIB);
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (2 * MIB, MTV_HASH_SHA256);
   g_autoptr (FakeMemoryDisk) disk = fake_memory_disk_new (2 * MIB - 512);
   g_autoptr (GError) error = NULL;
 
@@ -99,7 +99,7 @@ test_short_disk (void)
 static void
 test_read_error (void)
 {
-  g_autoptr (MtvBlockMap) map = mtv_block_map_new (SIZE);
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (SIZE, MTV_HASH_SHA256);
   g_autoptr (FakeMemoryDisk) disk = copied_disk (map);
   g_autoptr (GError) error = NULL;
 

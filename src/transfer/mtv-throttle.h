@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* A token bucket that any number of copies share. Thread-safe. */
+typedef struct _MtvThrottle MtvThrottle;
+
+MtvThrottle *mtv_throttle_new (guint64 bytes_per_second); /* 0: no limit */
+MtvThrottle *mtv_throttle_ref (MtvThrottle *self);
+void mtv_throttle_unref (MtvThrottle *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (MtvThrottle, mtv_throttle_unref)
+
+/* From now on, also for those that wait. */
+void mtv_throttle_set_rate (MtvThrottle *self, guint64 bytes_per_second);
+guint64 mtv_throttle_get_rate (MtvThrottle *self);
+
+/* Takes @bytes out and returns 0, or takes nothing and returns in how many microseconds it is worth
+ * asking again. More than a second's worth at once is let through and paid for afterwards. @now: of
+ * g_get_monotonic_time(). */
+guint64 mtv_throttle_take (MtvThrottle *self, guint64 bytes, gint64 now_usec);
+
+G_END_DECLS
