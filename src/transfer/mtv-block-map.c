@@ -159,13 +159,14 @@ mtv_block_map_set (MtvBlockMap *self, guint index, const guint8 *hash)
 }
 
 void
-mtv_block_map_forget (MtvBlockMap *self, guint index)
+mtv_block_map_set_state (MtvBlockMap *self, guint index, MtvBlockState state)
 {
   g_return_if_fail (self != NULL);
   g_return_if_fail (index < self->n_blocks);
+  g_return_if_fail (state == MTV_BLOCK_PENDING || state == MTV_BLOCK_UNHASHED);
 
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
-  set_locked (self, index, MTV_BLOCK_PENDING, NULL);
+  set_locked (self, index, state, NULL);
 }
 
 void
@@ -270,8 +271,7 @@ parse_run (MtvBlockMap *self, const guint8 *at, gsize left, Run *run)
   run->first = GUINT32_FROM_LE (head[0]);
   run->n = GUINT32_FROM_LE (head[1]) & ((1U << RUN_STATE_SHIFT) - 1);
   run->state = GUINT32_FROM_LE (head[1]) >> RUN_STATE_SHIFT;
-  if (run->state > MTV_BLOCK_DATA || run->n == 0 || run->n > self->n_blocks
-      || run->first > self->n_blocks - run->n)
+  if (run->n == 0 || run->n > self->n_blocks || run->first > self->n_blocks - run->n)
     return 0;
   run->hashes = at + RUN_HEADER_SIZE;
   if (run->state != MTV_BLOCK_DATA)

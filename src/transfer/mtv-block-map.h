@@ -10,6 +10,7 @@ typedef enum
   MTV_BLOCK_PENDING,
   MTV_BLOCK_ZERO, /* all its bytes are zero */
   MTV_BLOCK_DATA,
+  MTV_BLOCK_UNHASHED, /* copied in part, over what was there: its hash is not known */
 } MtvBlockState;
 
 /* What is known of each block of one disk: not copied yet, zero, or data with its hash. It is
@@ -34,7 +35,8 @@ guint mtv_block_map_get_n_data (MtvBlockMap *self);
 /* @hash: mtv_hash_get_size() bytes, or NULL for a zero block. A block may be set again, and is not
  * read back then. */
 void mtv_block_map_set (MtvBlockMap *self, guint index, const guint8 *hash);
-void mtv_block_map_forget (MtvBlockMap *self, guint index); /* pending again */
+/* Pending, or MTV_BLOCK_UNHASHED: a state without more. */
+void mtv_block_map_set_state (MtvBlockMap *self, guint index, MtvBlockState state);
 /* That this process read the block at the destination and found it right; not packed. */
 void mtv_block_map_set_read_back (MtvBlockMap *self, guint index);
 gboolean mtv_block_map_is_read_back (MtvBlockMap *self, guint index);

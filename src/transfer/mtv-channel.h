@@ -58,6 +58,7 @@ typedef struct
 struct _MtvChannel
 {
   const MtvChannelFuncs *funcs;
+  gboolean blocks; /* submit() does it all: better not many at a time */
 };
 
 static inline void

@@ -2,47 +2,76 @@
 #include "transfer/mtv-copier.h"
 
 #include "base/mtv-error.h"
-#include "transfer/mtv-block-crew.h"
-#include "transfer/mtv-data-runs.h"
+#include "transfer/mtv-crew.h"
+
+#include <string.h>
 
 #define MAX_ZERO_RUN (G_GUINT64_CONSTANT (1) << 30)
 #define DEFAULT_CHECKPOINT_BYTES (G_GUINT64_CONSTANT (1) << 30)
+#define DEFAULT_RUN (4 * 1024 * 1024)
+#define CHECKPOINT_USEC (5 * G_TIME_SPAN_SECOND)
 
 /* Blocks that are written, but not flushed: the map learns of them only after the flush, so that
- * what it says holds after any failure. */
+ * what it says holds after any failure. Then, what is to be read back. */
 typedef struct
 {
   guint32 first;
   guint32 n;
   gboolean has_data; /* and so a hash */
+  gboolean is_partial;
   guint8 hash[MTV_HASH_MAX_SIZE];
 } Finished;
+
+/* Blocks that a lane goes through in order. */
+typedef struct
+{
+  guint next;
+  guint end;
+} Chunk;
 
 struct _MtvCopier
 {
   GObject parent;
 
-  MtvReader *reader; /* (owned) */
-  MtvWriter *writer; /* (owned) */
-  MtvBlockMap *map;  /* (owned) */
+  MtvReader *reader;     /* (owned) */
+  MtvWriter *writer;     /* (owned) */
+  MtvReader *written;    /* (owned) (nullable) */
+  MtvBlockMap *map;      /* (owned) */
+  GArray *changes;       /* (owned) (nullable) (element-type MtvExtent) */
+  MtvThrottle *throttle; /* (owned) (nullable) */
+  MtvBudget *budget;     /* (owned) (nullable) */
   gboolean target_is_zero;
+  gboolean compare;
   gboolean started;
-  guint n_threads;
+  guint n_threads; /* 0: what suits the ends */
 
   guint64 checkpoint_bytes;
   MtvCheckpointFunc checkpoint; /* (nullable) */
   gpointer checkpoint_data;
   GDestroyNotify checkpoint_destroy;
-  gboolean checkpoint_failed;
 
   MtvDataRuns *runs; /* (owned) (nullable) not before the copy */
+  MtvCrew *crew;     /* (owned) (nullable) during the copy */
+  gboolean in_order;
+  guint chunk_size; /* blocks */
 
-  GMutex lock;      /* for these two */
+  GMutex lock; /* for all below */
+  Chunk chunks[MTV_CREW_MAX_LANES];
+  guint next_chunk; /* the first block that no lane has got */
+  guint n_copying;  /* tasks, reading back aside */
+  GArray *rewrites; /* (owned) (element-type guint32) found to differ */
   GArray *finished; /* (owned) (element-type Finished) */
   guint64 unflushed;
+  GArray *checks; /* (owned) (element-type Finished) to be read back, from @next_check on */
+  guint next_check;
+  guint n_checking;
+  gboolean check_is_due; /* a copy and a check in turn */
+  GArray *rehashed;      /* (owned) (element-type guint32) not at the store yet */
 
-  guint64 bytes_total; /* (atomic) */
-  guint64 bytes_done;  /* (atomic) */
+  guint64 bytes_total;    /* (atomic) */
+  guint64 bytes_done;     /* (atomic) */
+  guint64 bytes_verified; /* (atomic) */
+  guint64 bytes_written;  /* (atomic) */
 };
 
 G_DEFINE_FINAL_TYPE (MtvCopier, mtv_copier, G_TYPE_OBJECT)
@@ -56,9 +85,16 @@ mtv_copier_finalize (GObject *object)
     self->checkpoint_destroy (self->checkpoint_data);
   g_clear_object (&self->reader);
   g_clear_object (&self->writer);
+  g_clear_object (&self->written);
   g_clear_pointer (&self->map, mtv_block_map_unref);
+  g_clear_pointer (&self->changes, g_array_unref);
+  g_clear_pointer (&self->throttle, mtv_throttle_unref);
+  g_clear_pointer (&self->budget, mtv_budget_unref);
   g_clear_pointer (&self->runs, mtv_data_runs_free);
+  g_array_unref (self->rewrites);
   g_array_unref (self->finished);
+  g_array_unref (self->checks);
+  g_array_unref (self->rehashed);
   g_mutex_clear (&self->lock);
 
   G_OBJECT_CLASS (mtv_copier_parent_class)->finalize (object);
@@ -74,8 +110,10 @@ static void
 mtv_copier_init (MtvCopier *self)
 {
   g_mutex_init (&self->lock);
+  self->rewrites = g_array_new (FALSE, FALSE, sizeof (guint32));
   self->finished = g_array_new (FALSE, FALSE, sizeof (Finished));
-  self->n_threads = mtv_block_crew_default_threads ();
+  self->checks = g_array_new (FALSE, FALSE, sizeof (Finished));
+  self->rehashed = g_array_new (FALSE, FALSE, sizeof (guint32));
   self->checkpoint_bytes = DEFAULT_CHECKPOINT_BYTES;
 }
 
@@ -98,10 +136,54 @@ mtv_copier_new (MtvReader *reader, MtvWriter *writer, MtvBlockMap *map, gboolean
 void
 mtv_copier_set_threads (MtvCopier *self, guint n_threads)
 {
-  g_return_if_fail (MTV_IS_COPIER (self));
-  g_return_if_fail (n_threads > 0);
+  g_return_if_fail (MTV_IS_COPIER (self) && !self->started);
+  g_return_if_fail (n_threads > 0 && n_threads <= MTV_CREW_MAX_LANES);
 
   self->n_threads = n_threads;
+}
+
+void
+mtv_copier_set_throttle (MtvCopier *self, MtvThrottle *throttle)
+{
+  g_return_if_fail (MTV_IS_COPIER (self) && !self->started);
+  g_return_if_fail (self->throttle == NULL);
+
+  self->throttle = mtv_throttle_ref (throttle);
+}
+
+void
+mtv_copier_set_budget (MtvCopier *self, MtvBudget *budget)
+{
+  g_return_if_fail (MTV_IS_COPIER (self) && !self->started);
+  g_return_if_fail (self->budget == NULL);
+
+  self->budget = mtv_budget_ref (budget);
+}
+
+void
+mtv_copier_set_read_back (MtvCopier *self, MtvReader *written)
+{
+  g_return_if_fail (MTV_IS_COPIER (self) && !self->started);
+  g_return_if_fail (MTV_IS_READER (written));
+
+  g_set_object (&self->written, written);
+}
+
+void
+mtv_copier_set_compare (MtvCopier *self)
+{
+  g_return_if_fail (MTV_IS_COPIER (self) && !self->started);
+
+  self->compare = TRUE;
+}
+
+void
+mtv_copier_set_changes (MtvCopier *self, GArray *changed)
+{
+  g_return_if_fail (MTV_IS_COPIER (self) && !self->started);
+  g_return_if_fail (self->changes == NULL && changed != NULL);
+
+  self->changes = g_array_ref (changed);
 }
 
 void
@@ -125,147 +207,256 @@ block_start (MtvCopier *self, guint index)
               mtv_block_map_get_disk_size (self->map));
 }
 
-/* One piece of work of one thread: neighbouring ranges of zeroes go out as one request. */
-typedef struct
-{
-  MtvCopier *copier; /* (unowned) */
-  MtvCrewHand *hand; /* (unowned) */
-  guint64 zero_start;
-  guint64 zero_end;
-  guint64 written;
-} Work;
-
 static gboolean
-zero_now (Work *work, GError **error)
+is_as_in_map (MtvCopier *self, guint index, gboolean has_data, const guint8 *hash)
 {
-  guint64 start = work->zero_start;
-  guint64 length = work->zero_end - start;
+  guint8 known[MTV_HASH_MAX_SIZE];
 
-  work->zero_start = work->zero_end;
-  return length == 0 || work->copier->target_is_zero
-         || mtv_writer_zero (work->copier->writer, start, length, work->hand->cancellable, error);
-}
-
-static gboolean
-zero_later (Work *work, guint64 start, guint64 end, GError **error)
-{
-  if (work->zero_end != start)
+  switch (mtv_block_map_get (self->map, index, known))
     {
-      if (!zero_now (work, error))
-        return FALSE;
-      work->zero_start = start;
+    case MTV_BLOCK_ZERO:
+      return !has_data;
+    case MTV_BLOCK_DATA:
+      return has_data
+             && memcmp (known, hash, mtv_hash_get_size (mtv_block_map_get_hash (self->map))) == 0;
+    case MTV_BLOCK_PENDING:
+    case MTV_BLOCK_UNHASHED:
+    default:
+      return FALSE;
     }
-  work->zero_end = end;
-  mtv_block_hash_add_zeroes (work->hand->hash, end - start);
-  return TRUE;
 }
 
-/* The end of the granules from @start on that are all zero, or all not. */
-static gsize
-granules_end (const guint8 *buffer, gsize start, gsize length, gboolean *zero)
+/* What of a copy a block needs. */
+typedef enum
 {
-  gsize end = start + MIN (MTV_DATA_GRANULE, length - start);
+  NOTHING,
+  ZEROES, /* neighbours of this kind are one task */
+  COPYING,
+  COMPARING,
+} Need;
 
-  *zero = mtv_is_zero (buffer + start, end - start);
-  while (end < length)
-    {
-      gsize step = MIN (MTV_DATA_GRANULE, length - end);
+/* What was changed in part and not read back yet is done again if it is to be read back: the hash
+ * that it must have did not survive. */
+static Need
+get_need (MtvCopier *self, guint index)
+{
+  guint64 end = block_start (self, index + 1);
+  MtvBlockState state = mtv_block_map_get (self->map, index, NULL);
+  gboolean is_known = state == MTV_BLOCK_ZERO || state == MTV_BLOCK_DATA
+                      || (state == MTV_BLOCK_UNHASHED && self->written == NULL);
+  MtvRunKind kind;
 
-      if (mtv_is_zero (buffer + end, step) != *zero)
-        break;
-      end += step;
-    }
-  return end;
+  if (is_known && !self->compare)
+    return NOTHING;
+  gboolean is_one_run
+      = mtv_data_runs_next (self->runs, block_start (self, index), end, &kind) == end;
+  if (is_one_run && kind == MTV_RUN_KEEP)
+    return NOTHING;
+  if (is_one_run && kind == MTV_RUN_ZERO)
+    return state == MTV_BLOCK_ZERO ? NOTHING : ZEROES;
+  return is_known ? COMPARING : COPYING;
 }
 
-/* Writes the @length bytes in the thread's buffer. */
+static void
+fill_task (MtvCopier *self, MtvTask *task, guint first, guint n)
+{
+  task->first = first;
+  task->n = n;
+  task->start = block_start (self, first);
+  task->end = block_start (self, first + n);
+}
+
+/* FALSE: this lane gets no more. */
 static gboolean
-write_piece (Work *work, guint64 offset, gsize length, GError **error)
+get_chunk (MtvCopier *self, Chunk *chunk)
 {
-  const guint8 *buffer = work->hand->buffer;
-  gboolean zero;
+  guint n_blocks = mtv_block_map_get_n_blocks (self->map);
 
-  for (gsize at = 0, end; at < length; at = end)
-    {
-      end = granules_end (buffer, at, length, &zero);
-      if (zero)
-        {
-          if (!zero_later (work, offset + at, offset + end, error))
-            return FALSE;
-          continue;
-        }
-      mtv_block_hash_add_data (work->hand->hash, buffer + at, end - at);
-      if (!mtv_writer_write (work->copier->writer, offset + at, buffer + at, end - at,
-                             work->hand->cancellable, error))
-        return FALSE;
-      work->written += end - at;
-    }
-  return TRUE;
+  if (chunk->next < chunk->end)
+    return TRUE;
+  chunk->next = self->next_chunk;
+  chunk->end = self->next_chunk = MIN (n_blocks, self->next_chunk + self->chunk_size);
+  return chunk->next < chunk->end;
 }
 
-static gboolean
-copy_range (Work *work, guint64 start, guint64 end, GError **error)
+/* A block that does not fit into memory to be decided about is only hashed at first, and read again
+ * if it differs; a source that cannot go back is not asked to. */
+static void
+set_sink (MtvCopier *self, MtvTask *task, Need need)
 {
-  MtvCopier *self = work->copier;
-  GCancellable *cancellable = work->hand->cancellable;
-  gboolean zero;
-
-  for (guint64 at = start, next; at < end; at = next)
-    {
-      next = mtv_data_runs_next (self->runs, at, end, &zero);
-      if (zero)
-        {
-          if (!zero_later (work, at, next, error))
-            return FALSE;
-          continue;
-        }
-      next = MIN (next, at + MTV_CREW_PIECE);
-      if (g_cancellable_set_error_if_cancelled (cancellable, error)
-          || !mtv_reader_read (self->reader, at, work->hand->buffer, next - at, cancellable, error)
-          || !write_piece (work, at, next - at, error))
-        return FALSE;
-    }
-  return zero_now (work, error);
+  if (need != COMPARING)
+    task->sink = MTV_TASK_WRITE;
+  else if (task->end - task->start <= MTV_TASK_MAX_DECIDE)
+    task->sink = MTV_TASK_DECIDE;
+  else
+    task->sink = self->in_order ? MTV_TASK_WRITE : MTV_TASK_DROP;
 }
 
+/* Takes block @index as well if it is the next one, of the chunk or after it, and needs zeroes. */
 static gboolean
-copier_work (gpointer data, MtvCrewHand *hand, guint first, guint n, GError **error)
+take_zeroes (MtvCopier *self, Chunk *chunk, guint index)
 {
-  MtvCopier *self = data;
-  guint64 start = block_start (self, first);
-  guint64 end = block_start (self, first + n);
-  Work work = { .copier = self, .hand = hand };
-  Finished finished = { .first = first, .n = n };
+  guint *next = chunk->next < chunk->end ? &chunk->next : &self->next_chunk;
 
-  mtv_block_hash_reset (hand->hash);
-  if (!copy_range (&work, start, end, error))
+  if (*next != index || index == mtv_block_map_get_n_blocks (self->map)
+      || get_need (self, index) != ZEROES)
     return FALSE;
-  finished.has_data = mtv_block_hash_end (hand->hash, finished.hash);
+  (*next)++;
+  return TRUE;
+}
 
+static gboolean
+next_copy (MtvCopier *self, Chunk *chunk, MtvTask *task)
+{
+  guint max_together = MAX (1, MAX_ZERO_RUN / mtv_block_map_get_block_size (self->map));
+  Need need = NOTHING;
+  guint n = 1;
+
+  if (self->rewrites->len > 0)
+    {
+      fill_task (self, task, g_array_index (self->rewrites, guint32, 0), 1);
+      task->sink = MTV_TASK_WRITE;
+      g_array_remove_index_fast (self->rewrites, 0);
+      return TRUE;
+    }
+  while (need == NOTHING && get_chunk (self, chunk))
+    need = get_need (self, chunk->next++);
+  if (need == NOTHING)
+    return FALSE;
+  guint first = chunk->next - 1;
+  while (need == ZEROES && n < max_together && take_zeroes (self, chunk, first + n))
+    n++;
+  fill_task (self, task, first, n);
+  set_sink (self, task, need);
+  return TRUE;
+}
+
+static gboolean
+next_check (MtvCopier *self, MtvTask *task)
+{
+  if (self->next_check == self->checks->len)
+    return FALSE;
+  const Finished *written = &g_array_index (self->checks, Finished, self->next_check++);
+  fill_task (self, task, written->first, 1);
+  task->read_back = TRUE;
+  task->expect_data = written->has_data;
+  task->expect_partial = written->is_partial;
+  memcpy (task->expected, written->hash, sizeof task->expected);
+  self->n_checking++;
+  self->check_is_due = FALSE;
+  return TRUE;
+}
+
+/* Of all that the map and the destination need, some is in flight or not begun. */
+static gboolean
+copies_locked (MtvCopier *self)
+{
+  gboolean begun = self->next_chunk == mtv_block_map_get_n_blocks (self->map);
+
+  for (guint i = 0; i < MTV_CREW_MAX_LANES; i++)
+    begun = begun && self->chunks[i].next >= self->chunks[i].end;
+  return !begun || self->rewrites->len > 0 || self->n_copying > 0;
+}
+
+static MtvCrewAnswer
+copier_next (gpointer owner, guint lane, MtvTask *task)
+{
+  MtvCopier *self = owner;
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+
+  if (self->check_is_due && next_check (self, task))
+    return MTV_CREW_TASK;
+  if (next_copy (self, &self->chunks[lane], task))
+    {
+      self->n_copying++;
+      self->check_is_due = TRUE;
+      return MTV_CREW_TASK;
+    }
+  if (next_check (self, task))
+    return MTV_CREW_TASK;
+  if (!copies_locked (self))
+    mtv_crew_poke (self->crew);
+  return MTV_CREW_LATER;
+}
+
+static gboolean
+copier_decide (gpointer owner, const MtvTask *task)
+{
+  return !is_as_in_map (owner, task->first, task->has_data, task->hash);
+}
+
+static void
+copied (MtvCopier *self, const MtvTask *task)
+{
+  Finished finished = { task->first, task->n, task->has_data, task->is_partial, { 0 } };
+  gboolean is_equal = task->sink != MTV_TASK_WRITE
+                      && is_as_in_map (self, task->first, task->has_data, task->hash);
+
+  memcpy (finished.hash, task->hash, sizeof finished.hash);
   g_mutex_lock (&self->lock);
-  g_array_append_val (self->finished, finished);
-  self->unflushed += work.written;
-  gboolean due = self->unflushed >= self->checkpoint_bytes;
+  self->n_copying--;
+  if (task->sink == MTV_TASK_DROP && !is_equal)
+    g_array_append_val (self->rewrites, finished.first);
+  else if (!is_equal)
+    g_array_append_val (self->finished, finished);
+  self->unflushed += task->written;
+  gboolean due = self->unflushed >= self->checkpoint_bytes || !copies_locked (self);
   g_mutex_unlock (&self->lock);
 
-  __atomic_add_fetch (&self->bytes_done, mtv_data_runs_count (self->runs, start, end),
-                      __ATOMIC_RELAXED);
+  if (task->sink != MTV_TASK_DROP || is_equal)
+    __atomic_add_fetch (&self->bytes_done, mtv_data_runs_count (self->runs, task->start, task->end),
+                        __ATOMIC_RELAXED);
+  __atomic_add_fetch (&self->bytes_written, task->written, __ATOMIC_RELAXED);
   if (due)
-    mtv_block_crew_call (hand->crew);
+    mtv_crew_poke (self->crew);
+}
+
+static void
+note_rehashed (MtvCopier *self, const MtvTask *task)
+{
+  guint32 index = task->first;
+
+  mtv_block_map_set (self->map, index, task->has_data ? task->hash : NULL);
+  g_mutex_lock (&self->lock);
+  g_array_append_val (self->rehashed, index);
+  g_mutex_unlock (&self->lock);
+}
+
+static gboolean
+checked (MtvCopier *self, const MtvTask *task, GError **error)
+{
+  gboolean has_data = task->expect_partial ? task->changed_has_data : task->has_data;
+  const guint8 *hash = task->expect_partial ? task->changed_hash : task->hash;
+  gsize size = mtv_hash_get_size (mtv_block_map_get_hash (self->map));
+
+  if (has_data != task->expect_data || (has_data && memcmp (hash, task->expected, size) != 0))
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_CHECKSUM_MISMATCH,
+                   "The written disk is not what was copied: the block at byte %" G_GUINT64_FORMAT
+                   " has another hash",
+                   task->start);
+      return FALSE;
+    }
+  if (task->expect_partial)
+    note_rehashed (self, task);
+  mtv_block_map_set_read_back (self->map, task->first);
+  __atomic_add_fetch (&self->bytes_verified, task->end - task->start, __ATOMIC_RELAXED);
+
+  g_mutex_lock (&self->lock);
+  gboolean all = --self->n_checking == 0 && self->next_check == self->checks->len;
+  g_mutex_unlock (&self->lock);
+  if (all)
+    mtv_crew_poke (self->crew);
   return TRUE;
 }
 
-static MtvCrewKind
-copier_kind (gpointer data, guint index)
+static gboolean
+copier_finished (gpointer owner, const MtvTask *task, GError **error)
 {
-  MtvCopier *self = data;
-  guint64 end = block_start (self, index + 1);
-  gboolean zero;
-
-  if (mtv_block_map_get (self->map, index, NULL) != MTV_BLOCK_PENDING)
-    return MTV_CREW_SKIP;
-  guint64 next = mtv_data_runs_next (self->runs, block_start (self, index), end, &zero);
-  return zero && next == end ? MTV_CREW_TOGETHER : MTV_CREW_ALONE;
+  if (task->read_back)
+    return checked (owner, task, error);
+  copied (owner, task);
+  return TRUE;
 }
 
 static GArray *
@@ -279,10 +470,14 @@ take_finished (MtvCopier *self)
   return taken;
 }
 
+/* (nullable) */
 static GBytes *
 note_in_map (MtvCopier *self, GArray *finished)
 {
-  g_autoptr (GArray) indices = g_array_new (FALSE, FALSE, sizeof (guint32));
+  g_mutex_lock (&self->lock);
+  g_autoptr (GArray) indices = g_steal_pointer (&self->rehashed);
+  self->rehashed = g_array_new (FALSE, FALSE, sizeof (guint32));
+  g_mutex_unlock (&self->lock);
 
   for (guint i = 0; i < finished->len; i++)
     {
@@ -290,28 +485,50 @@ note_in_map (MtvCopier *self, GArray *finished)
 
       for (guint32 j = one->first; j < one->first + one->n; j++)
         {
-          mtv_block_map_set (self->map, j, one->has_data ? one->hash : NULL);
+          if (one->is_partial)
+            mtv_block_map_set_state (self->map, j, MTV_BLOCK_UNHASHED);
+          else
+            mtv_block_map_set (self->map, j, one->has_data ? one->hash : NULL);
           g_array_append_val (indices, j);
         }
     }
-  return mtv_block_map_pack (self->map, (const guint32 *) indices->data, indices->len);
+  return indices->len == 0
+             ? NULL
+             : mtv_block_map_pack (self->map, (const guint32 *) indices->data, indices->len);
 }
 
-/* Not cancellable: what was written before a cancel is kept, and half a flush is none. */
-static gboolean
-copier_checkpoint (gpointer data, GError **error)
+/* Zeroes are not read here: who verifies the whole looks at them by the destination's extents. */
+static void
+add_checks (MtvCopier *self, GArray *finished)
 {
-  MtvCopier *self = data;
+  if (self->written == NULL)
+    return;
+  g_mutex_lock (&self->lock);
+  g_array_remove_range (self->checks, 0, self->next_check);
+  self->next_check = 0;
+  for (guint i = 0; i < finished->len; i++)
+    {
+      Finished *one = &g_array_index (finished, Finished, i);
+
+      if (one->has_data || one->is_partial)
+        g_array_append_val (self->checks, *one);
+    }
+  g_mutex_unlock (&self->lock);
+  mtv_crew_wake (self->crew);
+}
+
+static gboolean
+make_checkpoint (MtvCopier *self, GError **error)
+{
   g_autoptr (GArray) finished = take_finished (self);
 
-  self->checkpoint_failed = TRUE;
-  if (!mtv_writer_flush (self->writer, NULL, error))
+  if (!mtv_crew_flush (self->crew, error))
     return FALSE;
   g_autoptr (GBytes) packed = note_in_map (self, finished);
-  if (finished->len > 0 && self->checkpoint != NULL
+  if (packed != NULL && self->checkpoint != NULL
       && !self->checkpoint (packed, self->checkpoint_data, error))
     return FALSE;
-  self->checkpoint_failed = FALSE;
+  add_checks (self, finished);
   return TRUE;
 }
 
@@ -323,7 +540,7 @@ start_progress (MtvCopier *self)
   guint64 done = 0;
 
   for (guint i = 0; i < n_blocks; i++)
-    if (mtv_block_map_get (self->map, i, NULL) != MTV_BLOCK_PENDING)
+    if (get_need (self, i) == NOTHING)
       done += mtv_data_runs_count (self->runs, block_start (self, i), block_start (self, i + 1));
   __atomic_store_n (&self->bytes_total,
                     mtv_data_runs_count (self->runs, 0, mtv_block_map_get_disk_size (self->map)),
@@ -331,29 +548,90 @@ start_progress (MtvCopier *self)
   __atomic_store_n (&self->bytes_done, done, __ATOMIC_RELAXED);
 }
 
+/* What is to be waited for, and whether a checkpoint is to be made before that. */
+static gboolean
+is_under_way (MtvCopier *self, gint64 due_usec, gboolean *checkpoint)
+{
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  gboolean copies = copies_locked (self);
+  gboolean checks = self->n_checking > 0 || self->next_check < self->checks->len;
+  gboolean something = self->finished->len > 0 || self->rehashed->len > 0;
+
+  *checkpoint
+      = something
+        && ((!copies && !checks) || (!copies && self->finished->len > 0)
+            || self->unflushed >= self->checkpoint_bytes || g_get_monotonic_time () >= due_usec);
+  return copies || checks || something;
+}
+
+/* Until all is copied, flushed and read back; or the crew's first failure. FALSE after a failed
+ * checkpoint: the kernel may call pages clean then that it lost, and a second flush would lie. */
+static gboolean
+attend (MtvCopier *self, GError **error)
+{
+  gint64 due_usec = g_get_monotonic_time () + CHECKPOINT_USEC;
+  gboolean checkpoint;
+
+  while (is_under_way (self, due_usec, &checkpoint))
+    {
+      if (checkpoint && !make_checkpoint (self, error))
+        return FALSE;
+      if (checkpoint || g_get_monotonic_time () >= due_usec)
+        due_usec = g_get_monotonic_time () + CHECKPOINT_USEC;
+      if (!checkpoint && !mtv_crew_wait (self->crew, due_usec))
+        return TRUE;
+    }
+  return TRUE;
+}
+
+static gboolean
+run (MtvCopier *self, GCancellable *cancellable, GError **error)
+{
+  static const MtvCrewFuncs funcs = { copier_next, copier_decide, copier_finished };
+  MtvCrewWork work = {
+    .source = self->reader,
+    .writer = self->writer,
+    .written = self->written,
+    .runs = self->runs,
+    .hash = mtv_block_map_get_hash (self->map),
+    .target_is_zero = self->target_is_zero && !self->compare && self->changes == NULL,
+    .hash_changes = self->written != NULL && self->changes != NULL,
+    .throttle = self->throttle,
+    .budget = self->budget,
+    .funcs = &funcs,
+    .owner = self,
+  };
+  guint n_lanes = mtv_crew_get_n_lanes (&work);
+  g_autoptr (GError) late = NULL;
+
+  if (self->n_threads > 0)
+    n_lanes = MIN (n_lanes, self->n_threads);
+  self->crew = mtv_crew_new (&work, n_lanes);
+  mtv_crew_start (self->crew, cancellable);
+  gboolean ok = attend (self, error);
+  if (ok && !mtv_crew_has_failed (self->crew))
+    ok = mtv_crew_flush (self->crew, error);
+  else if (ok && self->finished->len > 0 && !make_checkpoint (self, &late))
+    g_debug ("Cannot keep what was copied before the failure, ignoring: %s", late->message);
+  if (!mtv_crew_end (g_steal_pointer (&self->crew), ok ? error : NULL))
+    ok = FALSE;
+  return ok;
+}
+
 static gboolean
 copy (MtvCopier *self, GCancellable *cancellable, GError **error)
 {
-  static const MtvCrewFuncs funcs = { copier_kind, copier_work, copier_checkpoint };
   guint64 block_size = mtv_block_map_get_block_size (self->map);
-  g_autoptr (GError) late = NULL;
+  MtvHints hints = mtv_reader_get_hints (self->reader);
 
-  self->runs = mtv_data_runs_new (self->reader, block_size, cancellable, error);
+  self->runs = mtv_data_runs_new (self->reader, block_size, self->changes, cancellable, error);
   if (self->runs == NULL)
     return FALSE;
+  self->in_order = hints.in_order;
+  self->compare = self->compare || (self->in_order && mtv_block_map_get_n_done (self->map) > 0);
+  self->chunk_size = MAX (1, MAX (hints.run, DEFAULT_RUN) / block_size);
   start_progress (self);
-
-  gboolean ok
-      = mtv_block_crew_run (mtv_block_map_get_n_blocks (self->map), self->n_threads,
-                            MAX (1, MAX_ZERO_RUN / block_size), &funcs, self, cancellable, error);
-  /* After a failed flush the kernel may call lost pages clean, and a second flush would lie. */
-  if (self->checkpoint_failed)
-    return FALSE;
-  if (ok)
-    return copier_checkpoint (self, error);
-  if (!copier_checkpoint (self, &late))
-    g_debug ("Cannot keep what was copied before the failure, ignoring: %s", late->message);
-  return FALSE;
+  return run (self, cancellable, error);
 }
 
 static gpointer
@@ -408,4 +686,20 @@ mtv_copier_get_bytes_done (MtvCopier *self)
   g_return_val_if_fail (MTV_IS_COPIER (self), 0);
 
   return __atomic_load_n (&self->bytes_done, __ATOMIC_RELAXED);
+}
+
+guint64
+mtv_copier_get_bytes_verified (MtvCopier *self)
+{
+  g_return_val_if_fail (MTV_IS_COPIER (self), 0);
+
+  return __atomic_load_n (&self->bytes_verified, __ATOMIC_RELAXED);
+}
+
+guint64
+mtv_copier_get_bytes_written (MtvCopier *self)
+{
+  g_return_val_if_fail (MTV_IS_COPIER (self), 0);
+
+  return __atomic_load_n (&self->bytes_written, __ATOMIC_RELAXED);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "transfer/mtv-block-map.h"
+#include "transfer/mtv-budget.h"
 #include "transfer/mtv-disk-io.h"
 #include "transfer/mtv-throttle.h"
 
@@ -25,6 +26,8 @@ MtvCopier *mtv_copier_new (MtvReader *reader, MtvWriter *writer, MtvBlockMap *ma
 
 void mtv_copier_set_threads (MtvCopier *self, guint n_threads); /* default: one a core, at most 4 */
 void mtv_copier_set_throttle (MtvCopier *self, MtvThrottle *throttle); /* counts what is read */
+/* The memory that it shares with others; by itself it takes 16 MiB. */
+void mtv_copier_set_budget (MtvCopier *self, MtvBudget *budget);
 
 /* Reads back every block of data through @written after the flush that covers it, while the copy
  * goes on; one that differs fails the copy. What was read back is marked in the map. */

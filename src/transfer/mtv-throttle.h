@@ -18,8 +18,8 @@ void mtv_throttle_set_rate (MtvThrottle *self, guint64 bytes_per_second);
 guint64 mtv_throttle_get_rate (MtvThrottle *self);
 
 /* Takes @bytes out and returns 0, or takes nothing and returns in how many microseconds it is worth
- * asking again. More than a second's worth at once is let through and paid for afterwards. @now: of
- * g_get_monotonic_time(). */
+ * asking again. As long as there is anything in it, any number of bytes is let through at once, and
+ * paid for by those who come later. @now_usec: of g_get_monotonic_time(). */
 guint64 mtv_throttle_take (MtvThrottle *self, guint64 bytes, gint64 now_usec);
 
 G_END_DECLS

@@ -2,11 +2,9 @@
 #include "transfer/mtv-verifier.h"
 
 #include "base/mtv-error.h"
-#include "transfer/mtv-block-crew.h"
+#include "transfer/mtv-crew.h"
 
 #include <string.h>
-
-#define MAX_ZERO_RUN (G_GUINT64_CONSTANT (1) << 30)
 
 struct _MtvVerifier
 {
@@ -16,6 +14,12 @@ struct _MtvVerifier
   MtvBlockMap *map;   /* (owned) */
   gboolean full;
   gboolean started;
+  MtvBudget *budget; /* (owned) (nullable) */
+
+  MtvCrew *crew; /* (owned) (nullable) during the call */
+  GMutex lock;   /* for these two */
+  guint next;
+  guint n_under_way;
 
   guint64 bytes_total; /* (atomic) */
   guint64 bytes_done;  /* (atomic) */
@@ -30,6 +34,8 @@ mtv_verifier_finalize (GObject *object)
 
   g_clear_object (&self->written);
   g_clear_pointer (&self->map, mtv_block_map_unref);
+  g_clear_pointer (&self->budget, mtv_budget_unref);
+  g_mutex_clear (&self->lock);
 
   G_OBJECT_CLASS (mtv_verifier_parent_class)->finalize (object);
 }
@@ -43,7 +49,7 @@ mtv_verifier_class_init (MtvVerifierClass *klass)
 static void
 mtv_verifier_init (MtvVerifier *self)
 {
-  (void) self;
+  g_mutex_init (&self->lock);
 }
 
 MtvVerifier *
@@ -57,6 +63,15 @@ mtv_verifier_new (MtvReader *written, MtvBlockMap *map, gboolean full)
   self->map = mtv_block_map_ref (map);
   self->full = full;
   return self;
+}
+
+void
+mtv_verifier_set_budget (MtvVerifier *self, MtvBudget *budget)
+{
+  g_return_if_fail (MTV_IS_VERIFIER (self) && !self->started);
+  g_return_if_fail (self->budget == NULL);
+
+  self->budget = mtv_budget_ref (budget);
 }
 
 static guint64
@@ -77,103 +92,66 @@ mismatch (guint64 offset, const char *what, GError **error)
 }
 
 static gboolean
-verify_data (MtvVerifier *self, MtvCrewHand *hand, guint index, const guint8 *expected,
-             GError **error)
+needs_check (MtvVerifier *self, guint index)
 {
-  guint64 start = block_start (self, index);
-  guint64 end = block_start (self, index + 1);
-  guint8 hash[MTV_HASH_MAX_SIZE];
-
-  mtv_block_hash_reset (hand->hash);
-  for (guint64 at = start; at < end;)
-    {
-      gsize step = MIN (MTV_CREW_PIECE, end - at);
-
-      if (g_cancellable_set_error_if_cancelled (hand->cancellable, error)
-          || !mtv_reader_read (self->written, at, hand->buffer, step, hand->cancellable, error))
-        return FALSE;
-      mtv_block_hash_add_data (hand->hash, hand->buffer, step);
-      at += step;
-    }
-  mtv_block_hash_end (hand->hash, hash);
-  return memcmp (hash, expected, mtv_hash_get_size (mtv_block_map_get_hash (self->map))) == 0
-         || mismatch (start, "has another hash", error);
+  return !mtv_block_map_is_read_back (self->map, index)
+         || (self->full && mtv_block_map_get (self->map, index, NULL) == MTV_BLOCK_ZERO);
 }
 
-static gboolean
-verify_extent_is_zero (MtvVerifier *self, MtvCrewHand *hand, const MtvExtent *extent,
-                       GError **error)
+static MtvCrewAnswer
+verifier_next (gpointer owner, guint lane, MtvTask *task)
 {
-  guint64 block_size = mtv_block_map_get_block_size (self->map);
+  MtvVerifier *self = owner;
+  guint n_blocks = mtv_block_map_get_n_blocks (self->map);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
 
-  for (guint64 done = 0; done < extent->length;)
+  (void) lane;
+  while (self->next < n_blocks && !needs_check (self, self->next))
+    self->next++;
+  if (self->next == n_blocks)
     {
-      guint64 at = extent->offset + done;
-      gsize step = MIN (MTV_CREW_PIECE - at % MTV_CREW_PIECE, extent->length - done);
-
-      if (g_cancellable_set_error_if_cancelled (hand->cancellable, error)
-          || !mtv_reader_read (self->written, at, hand->buffer, step, hand->cancellable, error))
-        return FALSE;
-      if (!mtv_is_zero (hand->buffer, step))
-        return mismatch (at / block_size * block_size, "should be all zeroes", error);
-      done += step;
+      if (self->n_under_way == 0)
+        mtv_crew_poke (self->crew);
+      return MTV_CREW_LATER;
     }
-  return TRUE;
-}
-
-static gboolean
-verify_zeroes (MtvVerifier *self, MtvCrewHand *hand, guint64 start, guint64 end, GError **error)
-{
-  MtvExtent whole = { start, end - start, FALSE };
-  g_autoptr (GArray) extents = g_array_new (FALSE, FALSE, sizeof (MtvExtent));
-
-  if (self->full)
-    g_array_append_val (extents, whole);
-  else if (!mtv_reader_extents (self->written, start, end - start, extents, hand->cancellable,
-                                error))
-    return FALSE;
-  for (guint i = 0; i < extents->len; i++)
-    {
-      MtvExtent *extent = &g_array_index (extents, MtvExtent, i);
-
-      if (!extent->zero && !verify_extent_is_zero (self, hand, extent, error))
-        return FALSE;
-    }
-  return TRUE;
-}
-
-static MtvCrewKind
-verifier_kind (gpointer data, guint index)
-{
-  MtvVerifier *self = data;
-
-  return mtv_block_map_get (self->map, index, NULL) == MTV_BLOCK_ZERO && !self->full
-             ? MTV_CREW_TOGETHER
-             : MTV_CREW_ALONE;
+  task->first = self->next++;
+  task->n = 1;
+  task->start = block_start (self, task->first);
+  task->end = block_start (self, task->first + 1);
+  self->n_under_way++;
+  return MTV_CREW_TASK;
 }
 
 /* The bytes of block @index that are certainly read. */
 static guint64
 bytes_to_read (MtvVerifier *self, guint index)
 {
-  return verifier_kind (self, index) == MTV_CREW_ALONE
+  return needs_check (self, index)
+                 && (self->full || mtv_block_map_get (self->map, index, NULL) == MTV_BLOCK_DATA)
              ? block_start (self, index + 1) - block_start (self, index)
              : 0;
 }
 
 static gboolean
-verifier_work (gpointer data, MtvCrewHand *hand, guint first, guint n, GError **error)
+verifier_finished (gpointer owner, const MtvTask *task, GError **error)
 {
-  MtvVerifier *self = data;
-  guint8 hash[MTV_HASH_MAX_SIZE];
-  gboolean ok = mtv_block_map_get (self->map, first, hash) == MTV_BLOCK_DATA
-                    ? verify_data (self, hand, first, hash, error)
-                    : verify_zeroes (self, hand, block_start (self, first),
-                                     block_start (self, first + n), error);
+  MtvVerifier *self = owner;
+  guint8 expected[MTV_HASH_MAX_SIZE];
+  gsize size = mtv_hash_get_size (mtv_block_map_get_hash (self->map));
+  gboolean is_data = mtv_block_map_get (self->map, task->first, expected) == MTV_BLOCK_DATA;
 
-  if (ok)
-    __atomic_add_fetch (&self->bytes_done, bytes_to_read (self, first), __ATOMIC_RELAXED);
-  return ok;
+  if (!is_data && task->has_data)
+    return mismatch (task->start, "should be all zeroes", error);
+  if (is_data && (!task->has_data || memcmp (task->hash, expected, size) != 0))
+    return mismatch (task->start, "has another hash", error);
+
+  __atomic_add_fetch (&self->bytes_done, bytes_to_read (self, task->first), __ATOMIC_RELAXED);
+  g_mutex_lock (&self->lock);
+  gboolean all = --self->n_under_way == 0 && self->next == mtv_block_map_get_n_blocks (self->map);
+  g_mutex_unlock (&self->lock);
+  if (all)
+    mtv_crew_poke (self->crew);
+  return TRUE;
 }
 
 /* What needs no reading: the size, and that every block is known. */
@@ -195,27 +173,63 @@ start (MtvVerifier *self, GError **error)
     }
   for (guint i = 0; i < n_blocks; i++)
     {
-      if (mtv_block_map_get (self->map, i, NULL) == MTV_BLOCK_PENDING)
-        return mismatch (block_start (self, i), "was never copied", error);
+      MtvBlockState state = mtv_block_map_get (self->map, i, NULL);
+
+      if (state == MTV_BLOCK_PENDING || state == MTV_BLOCK_UNHASHED)
+        return mismatch (block_start (self, i),
+                         state == MTV_BLOCK_PENDING ? "was never copied" : "was never hashed",
+                         error);
       total += bytes_to_read (self, i);
     }
   __atomic_store_n (&self->bytes_total, total, __ATOMIC_RELAXED);
   return TRUE;
 }
 
+static gboolean
+is_under_way (MtvVerifier *self)
+{
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+
+  return self->n_under_way > 0 || self->next < mtv_block_map_get_n_blocks (self->map);
+}
+
+static gboolean
+verify (MtvVerifier *self, GCancellable *cancellable, GError **error)
+{
+  static const MtvCrewFuncs funcs = { verifier_next, NULL, verifier_finished };
+  g_autoptr (MtvDataRuns) runs = NULL;
+  MtvCrewWork work = {
+    .source = self->written,
+    .hash = mtv_block_map_get_hash (self->map),
+    .budget = self->budget,
+    .funcs = &funcs,
+    .owner = self,
+  };
+
+  if (!start (self, error))
+    return FALSE;
+  if (!self->full)
+    {
+      runs = mtv_data_runs_new (self->written, mtv_block_map_get_block_size (self->map), NULL,
+                                cancellable, error);
+      if (runs == NULL)
+        return FALSE;
+    }
+  work.runs = runs;
+  self->crew = mtv_crew_new (&work, mtv_crew_get_n_lanes (&work));
+  mtv_crew_start (self->crew, cancellable);
+  while (is_under_way (self) && mtv_crew_wait (self->crew, G_MAXINT64))
+    continue;
+  return mtv_crew_end (g_steal_pointer (&self->crew), error);
+}
+
 static gpointer
 verify_thread (gpointer data)
 {
-  static const MtvCrewFuncs funcs = { verifier_kind, verifier_work, NULL };
   g_autoptr (GTask) task = data;
-  MtvVerifier *self = g_task_get_source_object (task);
   GError *error = NULL;
 
-  if (start (self, &error)
-      && mtv_block_crew_run (mtv_block_map_get_n_blocks (self->map),
-                             mtv_block_crew_default_threads (),
-                             MAX (1, MAX_ZERO_RUN / mtv_block_map_get_block_size (self->map)),
-                             &funcs, self, g_task_get_cancellable (task), &error))
+  if (verify (g_task_get_source_object (task), g_task_get_cancellable (task), &error))
     g_task_return_boolean (task, TRUE);
   else
     g_task_return_error (task, mtv_error_normalize (error));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "transfer/mtv-block-map.h"
+#include "transfer/mtv-budget.h"
 #include "transfer/mtv-disk-io.h"
 
 G_BEGIN_DECLS
@@ -12,9 +13,13 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (MtvVerifier, mtv_verifier, MTV, VERIFIER, GObject)
 
 /* @full: read every byte; otherwise what the destination itself calls a hole counts as zeroes
- * unread. The first block that differs is MTV_ERROR_CHECKSUM_MISMATCH with its offset; a pending
- * block is one too. */
+ * unread. What was read back during the copy (see mtv_copier_set_read_back()) is not read again.
+ * The first block that differs is MTV_ERROR_CHECKSUM_MISMATCH with its offset; a pending block is
+ * one too. */
 MtvVerifier *mtv_verifier_new (MtvReader *written, MtvBlockMap *map, gboolean full);
+
+/* The memory that it shares with others. */
+void mtv_verifier_set_budget (MtvVerifier *self, MtvBudget *budget);
 
 void mtv_verifier_verify_async (MtvVerifier *self, GCancellable *cancellable,
                                 GAsyncReadyCallback callback, gpointer user_data);
