@@ -3,8 +3,8 @@
 
 #include "base/mtv-error.h"
 #include "base/mtv-io.h"
+#include "base/mtv-text.h"
 #include "provider/local/mtv-local-hardware.h"
-#include "provider/local/mtv-local-text.h"
 
 #include <string.h>
 
@@ -33,7 +33,7 @@ drain (Writer *self, gsize more_than, GError **error)
 static void
 add_member (GString *json, const char *key, const char *value)
 {
-  g_autofree char *quoted = mtv_local_quote (value);
+  g_autofree char *quoted = mtv_text_quote (value);
 
   g_string_append_printf (json, "%s: %s,\n", key, quoted);
 }
@@ -53,7 +53,7 @@ add_origin (GString *json, const MtvTarget *target, guint64 created)
 {
   g_autoptr (GDateTime) utc = g_date_time_new_from_unix_utc (created / G_USEC_PER_SEC);
   g_autofree char *when = g_date_time_format_iso8601 (utc);
-  g_autofree char *name = mtv_local_quote (target->vm->name);
+  g_autofree char *name = mtv_text_quote (target->vm->name);
 
   add_member (json, "  \"created\"", when);
   add_member (json, "  \"name\"", target->name);
