@@ -141,7 +141,6 @@ mtv_transfer_check_open (MtvTransferCheck *check, MtvVerifyRequest *request,
     close (direct_fd);
   if (file == NULL)
     return FALSE;
-  check->reader
-      = mtv_transfer_open_disk (file, check->format, label, &found, cancellable, error);
+  check->reader = mtv_transfer_open_disk (file, check->format, label, &found, cancellable, error);
   return check->reader != NULL;
 }

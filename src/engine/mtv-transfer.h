@@ -11,26 +11,27 @@ G_BEGIN_DECLS
 #define MTV_TYPE_TRANSFER (mtv_transfer_get_type ())
 G_DECLARE_FINAL_TYPE (MtvTransfer, mtv_transfer, MTV, TRANSFER, GObject)
 
+/* Bytes and times. Done and total: of data at the source; verified: read back and found right. */
+typedef struct
+{
+  guint64 done, total, written, verified;
+  guint64 rate;
+  guint64 start_time, expected_end, end_time;
+} MtvTransferProgress;
+
 /* Begins at once. @id, and what it is asked to do (transfer full). */
 MtvTransfer *mtv_transfer_new_copy (MtvEngineContext *context, char *id, MtvCopyRequest *request);
 MtvTransfer *mtv_transfer_new_verify (MtvEngineContext *context, char *id,
                                       MtvVerifyRequest *request);
 
 const char *mtv_transfer_get_id (MtvTransfer *self);
-const char *mtv_transfer_get_kind (MtvTransfer *self);        /* "copy", "verify" */
-const char *mtv_transfer_get_source (MtvTransfer *self);      /* as it may be shown; "" for verify */
+const char *mtv_transfer_get_kind (MtvTransfer *self);   /* "copy", "verify" */
+const char *mtv_transfer_get_source (MtvTransfer *self); /* as it may be shown; "" for verify */
 const char *mtv_transfer_get_destination (MtvTransfer *self); /* as it may be shown */
 const char *mtv_transfer_get_state (MtvTransfer *self);       /* see org.mtv.Transfer */
 gboolean mtv_transfer_has_ended (MtvTransfer *self);
 const GError *mtv_transfer_get_error (MtvTransfer *self); /* (nullable) */
-guint64 mtv_transfer_get_bytes_done (MtvTransfer *self);
-guint64 mtv_transfer_get_bytes_total (MtvTransfer *self);
-guint64 mtv_transfer_get_bytes_written (MtvTransfer *self);
-guint64 mtv_transfer_get_bytes_verified (MtvTransfer *self);
-guint64 mtv_transfer_get_rate (MtvTransfer *self);
-guint64 mtv_transfer_get_expected_end (MtvTransfer *self);
-guint64 mtv_transfer_get_start_time (MtvTransfer *self);
-guint64 mtv_transfer_get_end_time (MtvTransfer *self);
+MtvTransferProgress mtv_transfer_get_progress (MtvTransfer *self);
 GVariant *mtv_transfer_get_details (MtvTransfer *self); /* (transfer floating) a{sv} */
 
 /* MTV_ERROR_WRONG_STATE when it has ended. */

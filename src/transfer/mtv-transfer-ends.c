@@ -401,8 +401,9 @@ mtv_transfer_ends_find_destination (MtvTransferEnds *self, GError **error)
       || !check_distinct (self, &st, label, error) || !check_access (self, label, error))
     return FALSE;
   self->destination_key = make_file_key (self->destination_fd, &st);
-  self->is_empty = S_ISREG (st.st_mode) && size == 0;
-  self->is_full = !self->is_empty;
+  self->is_file = S_ISREG (st.st_mode);
+  self->file_size = self->is_file ? size : 0;
+  self->is_full = !self->is_file || size > 0;
   return TRUE;
 }
 
@@ -431,15 +432,11 @@ open_nbd_destination (MtvTransferEnds *self, const char *label, guint64 size,
 static gboolean
 make_empty (MtvTransferEnds *self, const char *label, GError **error)
 {
-  struct stat st;
-
-  if (fstat (self->destination_fd, &st) < 0
-      || (S_ISREG (st.st_mode) && ftruncate (self->destination_fd, 0) < 0))
+  if (self->is_file && ftruncate (self->destination_fd, 0) < 0)
     {
       mtv_error_set_errno (error, errno, "Cannot empty %s", label);
       return FALSE;
     }
-  self->is_empty = S_ISREG (st.st_mode);
   return TRUE;
 }
 

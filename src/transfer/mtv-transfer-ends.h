@@ -27,8 +27,9 @@ typedef struct
   const char *format;    /* static: what the source is */
   char *source_key;      /* (owned) another one: another source, or its contents have changed */
   char *destination_key; /* (owned) another one: another destination */
-  gboolean is_empty;     /* the destination is a file of no bytes */
-  gboolean is_full;      /* … is something that should not be written over unasked */
+  gboolean is_file;      /* the destination is a regular file … */
+  guint64 file_size;     /* … of so many bytes */
+  gboolean is_full;      /* it is something that should not be written over unasked */
   MtvWriter *writer;     /* (owned) */
   MtvReader *written;    /* (owned) the same as it can be read back */
   GArray *changes;       /* (owned) (nullable) (element-type MtvExtent) with bitmap */
@@ -45,7 +46,7 @@ gboolean mtv_transfer_ends_check (const MtvTransferEnds *self, GError **error);
 /* Blocking. Fills reader, format, source_key and changes. */
 gboolean mtv_transfer_ends_open_source (MtvTransferEnds *self, GCancellable *cancellable,
                                         GError **error);
-/* Blocking. Fills destination_key, is_empty and is_full; changes nothing there, but for
+/* Blocking. Fills destination_key, is_file, file_size and is_full; changes nothing there, but for
  * making a file that is not there yet. */
 gboolean mtv_transfer_ends_find_destination (MtvTransferEnds *self, GError **error);
 /* Blocking. Fills writer and written. @anew: what a file held is dropped first, so that it reads as
