@@ -315,8 +315,9 @@ mtv_transfer_ends_open_source (MtvTransferEnds *self, GCancellable *cancellable,
     }
   if (self->bitmap == NULL)
     return TRUE;
-  self->changes = mtv_nbd_disk_get_changes (MTV_NBD_DISK (file), cancellable, error);
-  return self->changes != NULL;
+  self->changes = g_array_new (FALSE, FALSE, sizeof (MtvExtent));
+  return mtv_nbd_disk_get_changes (MTV_NBD_DISK (file), 0, mtv_reader_get_size (file),
+                                   self->changes, cancellable, error);
 }
 
 /* ---- The destination ---- */
