@@ -183,14 +183,17 @@ tell_status (Daemon *daemon)
   if (daemon->stopping)
     return;
   mtv_engine_get_counts (daemon->engine, &running, &queued, &suspended);
-  if (running + queued + suspended == 0)
+  guint transfers = mtv_engine_count_transfers (daemon->engine);
+  if (running + queued + suspended + transfers == 0)
     {
       sd_notify (FALSE, "STATUS=Idle.");
       g_idle_add_once (give_back_memory, NULL);
     }
   else
-    sd_notifyf (FALSE, "STATUS=%u virtual machines are being migrated, %u queued, %u suspended.",
-                running, queued, suspended);
+    sd_notifyf (FALSE,
+                "STATUS=%u virtual machines are being migrated, %u queued, %u suspended; %u disks "
+                "are being copied or compared.",
+                running, queued, suspended, transfers);
 }
 
 static gboolean

@@ -3,7 +3,7 @@
 # The Debian packages that the scripts here need, and how they get them. To be sourced by bash.
 
 packages_build=(gcc libc6-dev meson ninja-build pkgconf gettext python3-yaml
-  libglib2.0-dev libjson-glib-dev libsystemd-dev libsqlite3-dev libnbd-dev libdeflate-dev
+  libglib2.0-dev libjson-glib-dev libsystemd-dev libsqlite3-dev libnbd-dev libdeflate-dev liburing-dev
   zlib1g-dev libxml2-dev libssl-dev)
 packages_run=(dbus-daemon libglib2.0-bin qemu-utils)
 # A guest that boots from a disk: busybox, GRUB and the file system; QEMU to boot it in.

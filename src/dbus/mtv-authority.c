@@ -9,6 +9,7 @@
 #define MANAGE_PROVIDERS "org.mtv.manage-providers"
 #define PLAN "org.mtv.plan"
 #define RUN "org.mtv.run"
+#define COPY "org.mtv.copy"
 
 /* The bus lets a connection have 128 calls open and fails the next, which must not be taken for a
  * refusal: so many questions at most are asked at a time, the others wait. A dialog lasts as long
@@ -32,6 +33,10 @@ static const struct
   { "org.mtv.Manager", "SetDefaults", MANAGE_PROVIDERS },
   { "org.mtv.Manager", "CreatePlan", PLAN },
   { "org.mtv.Manager", "RemovePlan", PLAN },
+  { "org.mtv.Manager", "Copy", COPY },
+  { "org.mtv.Manager", "Verify", COPY },
+  { "org.mtv.Transfer", "Cancel", COPY },
+  { "org.mtv.Transfer", "Forget", COPY },
   { "org.mtv.Provider", "Refresh", LOOK },
   { "org.mtv.Provider", "Test", LOOK },
   { "org.mtv.Provider", "ListVirtualMachines", "" },

@@ -7,9 +7,9 @@
 #include "dbus/mtv-path.h"
 #include "dbus/mtv-plan-request.h"
 #include "dbus/mtv-reply.h"
+#include "dbus/mtv-transfer-options.h"
 #include "mtv-dbus-generated.h"
 
-#include <gio/gunixfdlist.h>
 #include <glib/gstdio.h>
 
 static void
@@ -47,20 +47,6 @@ handle_add_provider (MtvDBusManager *manager, GDBusMethodInvocation *invocation,
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
-/* -1: no such descriptor came with the call. */
-static int
-take_fd (GUnixFDList *fds, GVariant *handle, GError **error)
-{
-  gint32 number = g_variant_get_handle (handle);
-
-  if (fds != NULL && number >= 0 && number < g_unix_fd_list_get_length (fds))
-    return g_unix_fd_list_get (fds, number, error);
-
-  g_set_error_literal (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT,
-                       "The argument 'file' came without a file");
-  return -1;
-}
-
 static gboolean
 handle_add_provider_file (MtvDBusManager *manager, GDBusMethodInvocation *invocation,
                           GUnixFDList *fds, const char *name, const char *type, GVariant *file,
@@ -73,7 +59,7 @@ handle_add_provider_file (MtvDBusManager *manager, GDBusMethodInvocation *invoca
   if (!mtv_options_accept (invocation, options, NULL))
     return G_DBUS_METHOD_INVOCATION_HANDLED;
 
-  fd = take_fd (fds, file, &error);
+  fd = mtv_options_take_fd (fds, file, "file", &error);
   if (fd < 0)
     mtv_reply_error (invocation, error);
   else
@@ -200,6 +186,39 @@ handle_set_defaults (MtvDBusManager *manager, GDBusMethodInvocation *invocation,
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
+static gboolean
+handle_copy (MtvDBusManager *manager, GDBusMethodInvocation *invocation, GUnixFDList *fds,
+             const char *source, const char *destination, GVariant *options, MtvEngine *engine)
+{
+  GError *error = NULL;
+  MtvCopyRequest *request
+      = mtv_transfer_options_parse_copy (source, destination, options, fds, &error);
+  MtvTransfer *transfer = request != NULL ? mtv_engine_copy (engine, request, &error) : NULL;
+
+  (void) manager;
+  if (transfer == NULL)
+    mtv_reply_error (invocation, error);
+  else
+    mtv_reply_path (invocation, "transfer", mtv_transfer_get_id (transfer));
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static gboolean
+handle_verify (MtvDBusManager *manager, GDBusMethodInvocation *invocation, GUnixFDList *fds,
+               const char *name, GVariant *options, MtvEngine *engine)
+{
+  GError *error = NULL;
+  MtvVerifyRequest *request = mtv_transfer_options_parse_verify (name, options, fds, &error);
+  MtvTransfer *transfer = request != NULL ? mtv_engine_verify (engine, request, &error) : NULL;
+
+  (void) manager;
+  if (transfer == NULL)
+    mtv_reply_error (invocation, error);
+  else
+    mtv_reply_path (invocation, "transfer", mtv_transfer_get_id (transfer));
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
 static const MtvHandler handlers[] = {
   { "handle-add-provider", G_CALLBACK (handle_add_provider) },
   { "handle-add-provider-file", G_CALLBACK (handle_add_provider_file) },
@@ -207,6 +226,8 @@ static const MtvHandler handlers[] = {
   { "handle-create-plan", G_CALLBACK (handle_create_plan) },
   { "handle-remove-plan", G_CALLBACK (handle_remove_plan) },
   { "handle-set-defaults", G_CALLBACK (handle_set_defaults) },
+  { "handle-copy", G_CALLBACK (handle_copy) },
+  { "handle-verify", G_CALLBACK (handle_verify) },
   { NULL, NULL },
 };
 

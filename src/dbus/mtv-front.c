@@ -6,6 +6,7 @@
 #include "dbus/mtv-dbus-migration.h"
 #include "dbus/mtv-dbus-plan.h"
 #include "dbus/mtv-dbus-provider.h"
+#include "dbus/mtv-dbus-transfer.h"
 #include "dbus/mtv-log-control.h"
 #include "dbus/mtv-path.h"
 
@@ -79,6 +80,15 @@ add_migration (MtvFront *self, MtvMigration *migration)
 }
 
 static void
+add_transfer (MtvFront *self, MtvTransfer *transfer)
+{
+  g_autofree char *path = mtv_path_new ("transfer", mtv_transfer_get_id (transfer));
+  g_autoptr (GDBusInterfaceSkeleton) interface = mtv_dbus_transfer_new (self->engine, transfer);
+
+  add_object (self, path, interface);
+}
+
+static void
 remove_migration (MtvFront *self, MtvMigration *migration)
 {
   GPtrArray *jobs = mtv_migration_get_jobs (migration);
@@ -101,6 +111,8 @@ added_cb (MtvEngine *engine, GObject *entry, MtvFront *self)
     add_provider (self, MTV_PROVIDER_ENTRY (entry));
   else if (MTV_IS_PLAN_ENTRY (entry))
     add_plan (self, MTV_PLAN_ENTRY (entry));
+  else if (MTV_IS_TRANSFER (entry))
+    add_transfer (self, MTV_TRANSFER (entry));
   else
     add_migration (self, MTV_MIGRATION (entry));
 }
@@ -116,6 +128,8 @@ removed_cb (MtvEngine *engine, GObject *entry, MtvFront *self)
         = mtv_path_new ("provider", mtv_provider_entry_get_config (MTV_PROVIDER_ENTRY (entry))->id);
   else if (MTV_IS_PLAN_ENTRY (entry))
     path = mtv_path_new ("plan", mtv_plan_entry_get_plan (MTV_PLAN_ENTRY (entry))->id);
+  else if (MTV_IS_TRANSFER (entry))
+    path = mtv_path_new ("transfer", mtv_transfer_get_id (MTV_TRANSFER (entry)));
 
   if (path != NULL)
     g_dbus_object_manager_server_unexport (self->objects, path);
@@ -144,6 +158,7 @@ mtv_front_export (MtvFront *self, GDBusConnection *connection, GError **error)
   add_all (self, mtv_engine_get_providers (self->engine));
   add_all (self, mtv_engine_get_plans (self->engine));
   add_all (self, mtv_engine_get_migrations (self->engine));
+  add_all (self, mtv_engine_get_transfers (self->engine));
   g_dbus_object_manager_server_set_connection (self->objects, connection);
   g_signal_connect_object (self->engine, "added", G_CALLBACK (added_cb), self, 0);
   g_signal_connect_object (self->engine, "removed", G_CALLBACK (removed_cb), self, 0);

@@ -85,7 +85,7 @@ engine_changed (MtvInhibitor *self)
   guint running, queued, suspended;
 
   mtv_engine_get_counts (self->engine, &running, &queued, &suspended);
-  self->wanted = running > 0;
+  self->wanted = running > 0 || mtv_engine_count_transfers (self->engine) > 0;
   if (!self->wanted)
     {
       release (self);
@@ -98,8 +98,8 @@ engine_changed (MtvInhibitor *self)
   g_dbus_connection_call_with_unix_fd_list (
       self->bus, "org.freedesktop.login1", "/org/freedesktop/login1",
       "org.freedesktop.login1.Manager", "Inhibit",
-      g_variant_new ("(ssss)", "shutdown:sleep", "mtvd", "Virtual machines are being migrated",
-                     "block"),
+      g_variant_new ("(ssss)", "shutdown:sleep", "mtvd",
+                     "Virtual machines or disks are being copied", "block"),
       G_VARIANT_TYPE ("(h)"), G_DBUS_CALL_FLAGS_NO_AUTO_START, -1, NULL, self->cancellable,
       inhibited_cb, g_object_ref (self));
 }

@@ -88,3 +88,16 @@ mtv_options_get_page (GVariant *options, guint *offset, guint *limit)
   g_variant_lookup (options, "limit", "u", limit);
   *limit = MIN (*limit, MTV_OPTIONS_MAX_PAGE);
 }
+
+int
+mtv_options_take_fd (GUnixFDList *fds, GVariant *handle, const char *what, GError **error)
+{
+  gint32 number = g_variant_get_handle (handle);
+
+  if (fds != NULL && number >= 0 && number < g_unix_fd_list_get_length (fds))
+    return g_unix_fd_list_get (fds, number, error);
+
+  g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT,
+               "The argument '%s' came without a file", what);
+  return -1;
+}

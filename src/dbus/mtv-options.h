@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <gio/gio.h>
+#include <gio/gunixfdlist.h>
 
 G_BEGIN_DECLS
 
@@ -25,5 +25,9 @@ gboolean mtv_options_accept (GDBusMethodInvocation *invocation, GVariant *option
 
 /* The options "offset" and "limit"; without them the first page, as long as a page may be. */
 void mtv_options_get_page (GVariant *options, guint *offset, guint *limit);
+
+/* A descriptor of its own of the one that came as @handle (h) in @fds (nullable); -1 with
+ * MTV_ERROR_INVALID_ARGUMENT, naming @what, if none came. */
+int mtv_options_take_fd (GUnixFDList *fds, GVariant *handle, const char *what, GError **error);
 
 G_END_DECLS

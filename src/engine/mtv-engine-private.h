@@ -16,6 +16,7 @@ struct _MtvEngine
   char *image_directory; /* (owned) of the embedded destination */
   GPtrArray *providers;  /* (owned) (element-type MtvProviderEntry) */
   GPtrArray *plans;      /* (owned) (element-type MtvPlanEntry) */
+  GPtrArray *transfers;  /* (owned) (element-type MtvTransfer) in the order of their beginning */
   GVariant *chosen;      /* (owned) a{sv}: the defaults that users set */
   GVariant *choosing;    /* (owned) (nullable) the same once it is committed */
   guint change_due;      /* source id: "changed" is to be told */
@@ -25,6 +26,8 @@ struct _MtvEngine
 void mtv_engine_emit_added (MtvEngine *self, gpointer object);
 void mtv_engine_emit_removed (MtvEngine *self, gpointer object);
 void mtv_engine_emit_changed (MtvEngine *self);
+/* The same, once for all that happens in one go. */
+void mtv_engine_queue_changed (MtvEngine *self);
 
 /* A fresh id for an object path: lower-case letters and digits. (transfer full) */
 char *mtv_engine_make_id (void);

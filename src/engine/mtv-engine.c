@@ -26,6 +26,7 @@ mtv_engine_dispose (GObject *object)
 
   self->context.stopping = TRUE;
   g_clear_handle_id (&self->change_due, g_source_remove);
+  g_clear_pointer (&self->transfers, g_ptr_array_unref);
   g_clear_pointer (&self->plans, g_ptr_array_unref);
   g_clear_pointer (&self->context.migrations, g_ptr_array_unref);
   g_clear_pointer (&self->context.providers, g_hash_table_unref);
@@ -79,6 +80,7 @@ mtv_engine_init (MtvEngine *self)
   self->context.migrations = g_ptr_array_new_with_free_func (g_object_unref);
   self->providers = g_ptr_array_new_with_free_func (g_object_unref);
   self->plans = g_ptr_array_new_with_free_func (g_object_unref);
+  self->transfers = g_ptr_array_new_with_free_func (g_object_unref);
   self->context.reserved = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 }
 
@@ -376,9 +378,9 @@ tell_change (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* One signal for all the jobs that changed in one go: the end of one moves all that are queued. */
-static void
-job_changed (MtvEngine *self)
+/* The end of one job moves all that are queued. */
+void
+mtv_engine_queue_changed (MtvEngine *self)
 {
   if (self->change_due == 0)
     self->change_due = g_idle_add (tell_change, self);
@@ -393,8 +395,8 @@ mtv_engine_adopt_migration (MtvEngine *self, MtvMigration *migration)
 
   g_ptr_array_add (self->context.migrations, migration);
   for (guint i = 0; i < jobs->len; i++)
-    g_signal_connect_object (g_ptr_array_index (jobs, i), "changed", G_CALLBACK (job_changed), self,
-                             G_CONNECT_SWAPPED);
+    g_signal_connect_object (g_ptr_array_index (jobs, i), "changed",
+                             G_CALLBACK (mtv_engine_queue_changed), self, G_CONNECT_SWAPPED);
   mtv_engine_emit_added (self, migration);
   if (plan != NULL)
     mtv_plan_entry_set_last_migration (plan, migration);
@@ -422,7 +424,7 @@ mtv_engine_run (MtvEngine *self)
 static gboolean
 is_busy (MtvEngine *self)
 {
-  gboolean busy = FALSE;
+  gboolean busy = mtv_engine_count_transfers (self) > 0;
 
   for (guint i = 0; i < self->providers->len; i++)
     busy |= mtv_provider_entry_get_state (g_ptr_array_index (self->providers, i))
@@ -469,6 +471,8 @@ mtv_engine_stop_async (MtvEngine *self, GAsyncReadyCallback callback, gpointer u
                                G_CONNECT_SWAPPED);
       mtv_provider_entry_stop (entry);
     }
+  for (guint i = 0; i < self->transfers->len; i++)
+    mtv_transfer_cancel (g_ptr_array_index (self->transfers, i), NULL);
   for (guint i = 0; i < self->context.migrations->len; i++)
     g_ptr_array_foreach (mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i)),
                          (GFunc) (void (*) (void)) mtv_job_stop, NULL);

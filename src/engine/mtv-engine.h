@@ -5,6 +5,7 @@
 #include "engine/mtv-migration.h"
 #include "engine/mtv-plan-entry.h"
 #include "engine/mtv-provider-entry.h"
+#include "engine/mtv-transfer.h"
 #include "provider/mtv-provider.h"
 #include "store/mtv-store.h"
 
@@ -12,9 +13,9 @@ G_BEGIN_DECLS
 
 /* Everything that the daemon does, without D-Bus: the front calls this and mirrors the objects.
  * Main thread. Whatever a call changes is committed before it finishes. Signals: "added" (GObject
- * *), "removed" (GObject *): an MtvProviderEntry, MtvPlanEntry or MtvMigration; "changed": counts
- * or defaults; "keep-fd" (const char *name, int fd), "drop-fd" (const char *name): a descriptor
- * that should outlive this process, and one that need not any more. */
+ * *), "removed" (GObject *): an MtvProviderEntry, MtvPlanEntry, MtvMigration or MtvTransfer;
+ * "changed": counts or defaults; "keep-fd" (const char *name, int fd), "drop-fd" (const char
+ * *name): a descriptor that should outlive this process, and one that need not any more. */
 #define MTV_TYPE_ENGINE (mtv_engine_get_type ())
 G_DECLARE_FINAL_TYPE (MtvEngine, mtv_engine, MTV, ENGINE, GObject)
 
@@ -39,6 +40,7 @@ GVariant *mtv_engine_get_types (MtvEngine *self);       /* (transfer floating) a
 GPtrArray *mtv_engine_get_providers (MtvEngine *self);  /* (element-type MtvProviderEntry) */
 GPtrArray *mtv_engine_get_plans (MtvEngine *self);      /* (element-type MtvPlanEntry) */
 GPtrArray *mtv_engine_get_migrations (MtvEngine *self); /* (element-type MtvMigration) */
+GPtrArray *mtv_engine_get_transfers (MtvEngine *self);  /* (element-type MtvTransfer) */
 void mtv_engine_get_counts (MtvEngine *self, guint *running, guint *queued, guint *suspended);
 
 /* By id; NULL with MTV_ERROR_NOT_FOUND. (transfer none) */
@@ -88,5 +90,16 @@ gboolean mtv_engine_archive_plan_finish (MtvEngine *self, GAsyncResult *result, 
 void mtv_engine_forget_migration_async (MtvEngine *self, MtvMigration *migration,
                                         GAsyncReadyCallback callback, gpointer user_data);
 gboolean mtv_engine_forget_migration_finish (MtvEngine *self, GAsyncResult *result, GError **error);
+
+/* As many may be under way at a time, and of those that have ended as many are kept. */
+#define MTV_ENGINE_MAX_TRANSFERS 64
+
+/* Begin at once. @request: (transfer full), also when this fails. (transfer none) */
+MtvTransfer *mtv_engine_copy (MtvEngine *self, MtvCopyRequest *request, GError **error);
+/* The request's name may be that of a virtual machine that a migration brought to a folder here. */
+MtvTransfer *mtv_engine_verify (MtvEngine *self, MtvVerifyRequest *request, GError **error);
+/* MTV_ERROR_WRONG_STATE while it is under way. */
+gboolean mtv_engine_forget_transfer (MtvEngine *self, MtvTransfer *transfer, GError **error);
+guint mtv_engine_count_transfers (MtvEngine *self); /* those under way */
 
 G_END_DECLS

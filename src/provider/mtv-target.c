@@ -54,7 +54,7 @@ mtv_target_set_disk_size (MtvTarget *self, guint index, guint64 size)
     return;
   g_clear_pointer (&disk->map, mtv_block_map_unref);
   disk->size = size;
-  disk->map = mtv_block_map_new (size, MTV_HASH_SHA256);
+  disk->map = mtv_block_map_new (size, self->hash);
 }
 
 const char *

@@ -29,6 +29,7 @@ typedef struct
   char *devices;         /* (owned) "compatible": devices that every OS knows; or "virtio" */
   char *format;          /* (owned) "raw" or "qcow2" */
   GVariant *networks; /* (owned) a{ss}: source network to destination network; "" is the default */
+  MtvHash hash;       /* of the disks' blocks; never changed once a disk has its map */
   gboolean start;     /* the VM is to run once it is defined, where the destination can */
   GPtrArray *disks;   /* (element-type MtvTargetDisk) in the order of vm->disks */
 } MtvTarget;

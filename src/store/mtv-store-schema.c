@@ -37,6 +37,12 @@ static const char *const steps[] = {
   "  run_id TEXT NOT NULL REFERENCES migration (id), number INTEGER NOT NULL,"
   "  provider TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, remote_id TEXT NOT NULL,"
   "  UNIQUE (run_id, number, kind, key)) STRICT;",
+  /* Copies that did not come to their end: what of them is at the destination. */
+  "CREATE TABLE transfer (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,"
+  "  destination TEXT NOT NULL UNIQUE, time INTEGER NOT NULL) STRICT;"
+  "CREATE TABLE transfer_progress (seq INTEGER PRIMARY KEY, key TEXT NOT NULL"
+  "  REFERENCES transfer (key) ON DELETE CASCADE, blocks BLOB NOT NULL) STRICT;"
+  "CREATE INDEX transfer_progress_by_key ON transfer_progress (key, seq);",
 };
 
 static gboolean

@@ -2,6 +2,7 @@
 #include "transfer/mtv-direct-reader.h"
 
 #include "transfer/mtv-aligned.h"
+#include "transfer/mtv-file-channel.h"
 #include "transfer/mtv-file-reader.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@ struct _MtvDirectReader
 
   MtvReader *file; /* (owned) */
   int direct_fd;   /* (owned) or -1 */
+  char *label;     /* (owned) */
 };
 
 static void mtv_direct_reader_reader_init (MtvReaderInterface *iface);
@@ -81,12 +83,27 @@ direct_reader_extents (MtvReader *reader, guint64 offset, guint64 length, GArray
                              error);
 }
 
+static MtvChannel *
+direct_reader_open_channel (MtvReader *reader, GCancellable *cancellable, GError **error)
+{
+  MtvDirectReader *self = MTV_DIRECT_READER (reader);
+  MtvReaderInterface *blocking = g_type_default_interface_peek (MTV_TYPE_READER);
+  MtvFileEnd end = { .fd = mtv_file_reader_get_fd (MTV_FILE_READER (self->file)),
+                     .direct_fd = self->direct_fd,
+                     .uncached = TRUE,
+                     .label = self->label };
+  MtvChannel *channel = mtv_file_channel_new (&end);
+
+  return channel != NULL ? channel : blocking->open_channel (reader, cancellable, error);
+}
+
 static void
 mtv_direct_reader_reader_init (MtvReaderInterface *iface)
 {
   iface->get_size = direct_reader_get_size;
   iface->read = direct_reader_read;
   iface->extents = direct_reader_extents;
+  iface->open_channel = direct_reader_open_channel;
 }
 
 static void
@@ -97,6 +114,7 @@ mtv_direct_reader_finalize (GObject *object)
   g_clear_object (&self->file);
   if (self->direct_fd >= 0)
     close (self->direct_fd);
+  g_free (self->label);
 
   G_OBJECT_CLASS (mtv_direct_reader_parent_class)->finalize (object);
 }
@@ -120,6 +138,7 @@ mtv_direct_reader_new (int fd, int direct_fd, guint64 size, const char *label, G
 
   g_autoptr (MtvDirectReader) self = g_object_new (MTV_TYPE_DIRECT_READER, NULL);
   self->direct_fd = direct_fd;
+  self->label = g_strdup (label);
   self->file = (MtvReader *) mtv_file_reader_new (fd, 0, size, label, error);
   close (fd);
   return self->file != NULL ? MTV_READER (g_steal_pointer (&self)) : NULL;

@@ -3,6 +3,7 @@
 
 #include "base/mtv-error.h"
 #include "base/mtv-io.h"
+#include "transfer/mtv-file-channel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,12 +83,26 @@ file_reader_extents (MtvReader *reader, guint64 offset, guint64 length, GArray *
   return TRUE;
 }
 
+/* By the page cache: what is read is often there already, and is asked for in an order that lets
+ * the kernel read ahead. */
+static MtvChannel *
+file_reader_open_channel (MtvReader *reader, GCancellable *cancellable, GError **error)
+{
+  MtvFileReader *self = MTV_FILE_READER (reader);
+  MtvReaderInterface *blocking = g_type_default_interface_peek (MTV_TYPE_READER);
+  MtvFileEnd end = { .fd = self->fd, .direct_fd = -1, .base = self->offset, .label = self->name };
+  MtvChannel *channel = mtv_file_channel_new (&end);
+
+  return channel != NULL ? channel : blocking->open_channel (reader, cancellable, error);
+}
+
 static void
 mtv_file_reader_reader_init (MtvReaderInterface *iface)
 {
   iface->get_size = file_reader_get_size;
   iface->read = file_reader_read;
   iface->extents = file_reader_extents;
+  iface->open_channel = file_reader_open_channel;
 }
 
 static void

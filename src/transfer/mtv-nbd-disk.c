@@ -2,36 +2,26 @@
 #include "transfer/mtv-nbd-disk.h"
 
 #include "base/mtv-error.h"
+#include "transfer/mtv-nbd-channel.h"
 
-#include <errno.h>
-#include <libnbd.h>
-#include <poll.h>
+#include <string.h>
 
 #define N_CONNECTIONS 2
-#define REQUEST_SIZE (256 * 1024) /* larger ones fall out of the caches of qemu-nbd */
-#define MAX_IN_FLIGHT 16
-#define ZERO_SIZE (128 * 1024 * 1024)
-#define EXTENTS_SIZE (G_GUINT64_CONSTANT (1) << 30)
-#define ANSWER_TIMEOUT_MSEC (5 * 60 * 1000) /* with nothing moving on the connection */
-#define CANCEL_GRACE_MSEC 2000              /* for what is in flight, to keep the connection */
-
-typedef struct nbd_handle Connection;
+#define STATUS_SIZE (G_GUINT64_CONSTANT (1) << 30)
+#define LOCAL_SILENCE_USEC (5 * 60 * G_USEC_PER_SEC)
+#define CANCEL_CHECK_USEC (G_USEC_PER_SEC / 20)
+#define DIRTY 1 /* "qemu:dirty-bitmap" in QEMU's docs/interop/nbd.txt */
 
 struct _MtvNbdDisk
 {
   GObject parent;
 
-  char *socket_path; /* (owned) */
-  char *label;       /* (owned) */
-  GObject *owner;    /* (owned) (nullable) */
-  gboolean writable;
-  guint64 size;
-  gboolean can_zero;
-  gboolean has_extents;
+  MtvNbdRemote *remote; /* (owned) */
+  GObject *owner;       /* (owned) (nullable) */
 
   GMutex lock; /* for these three */
   GCond returned;
-  Connection *idle[N_CONNECTIONS]; /* (owned) NULL: to be opened when it is needed */
+  MtvChannel *idle[N_CONNECTIONS]; /* (owned) NULL: to be opened when it is needed */
   guint n_idle;
 };
 
@@ -42,316 +32,121 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (MtvNbdDisk, mtv_nbd_disk, G_TYPE_OBJECT,
                                    G_IMPLEMENT_INTERFACE (MTV_TYPE_WRITER,
                                                           mtv_nbd_disk_writer_init))
 
-static void
-set_error (MtvNbdDisk *self, const char *doing, int errnum, GError **error)
-{
-  if (errnum == ENOTCONN || errnum == ECONNREFUSED || errnum == ECONNRESET || errnum == EPIPE
-      || errnum == ENOENT)
-    g_set_error (error, MTV_ERROR, MTV_ERROR_UNREACHABLE, "Cannot %s %s: its NBD server is gone",
-                 doing, self->label);
-  else
-    mtv_error_set_errno (error, errnum, "Cannot %s %s", doing, self->label);
-}
-
-/* Sets what libnbd's last failed call on this thread says. */
-static void
-set_nbd_error (MtvNbdDisk *self, const char *doing, GError **error)
-{
-  if (nbd_get_errno () != 0)
-    set_error (self, doing, nbd_get_errno (), error);
-  else
-    g_set_error (error, MTV_ERROR, MTV_ERROR_FAILED, "Cannot %s %s: %s", doing, self->label,
-                 nbd_get_error ());
-}
-
-/* The requests of one call, on one connection. A request that libnbd refused is never completed, so
- * whoever submits it takes it off again. */
-typedef struct
-{
-  MtvNbdDisk *disk;          /* (unowned) */
-  Connection *nbd;           /* (unowned) */
-  GCancellable *cancellable; /* (unowned) (nullable) */
-  const char *doing;         /* (unowned) */
-  guint in_flight;
-  int errnum; /* of the first that failed */
-} Batch;
-
-static int
-completed_cb (void *data, int *errnum)
-{
-  Batch *batch = data;
-
-  batch->in_flight--;
-  if (*errnum != 0 && batch->errnum == 0)
-    batch->errnum = *errnum;
-  return 1; /* libnbd forgets the request */
-}
-
-static nbd_completion_callback
-completion (Batch *batch)
-{
-  batch->in_flight++;
-  return (nbd_completion_callback){ .callback = completed_cb, .user_data = batch };
-}
-
-/* Moves bytes until something happened on the connection; FALSE with @error when it never will. */
-static gboolean
-step (Batch *batch, int timeout_msec, int cancel_fd, GError **error)
-{
-  unsigned direction = nbd_aio_get_direction (batch->nbd);
-  struct pollfd fds[2]
-      = { { .fd = nbd_aio_get_fd (batch->nbd) }, { .fd = cancel_fd, .events = POLLIN } };
-  int ok = 0;
-
-  if (direction & LIBNBD_AIO_DIRECTION_READ)
-    fds[0].events |= POLLIN;
-  if (direction & LIBNBD_AIO_DIRECTION_WRITE)
-    fds[0].events |= POLLOUT;
-  int n = poll (fds, 2, timeout_msec);
-  if (n < 0 && errno == EINTR)
-    return TRUE;
-  if (n <= 0)
-    {
-      g_set_error (error, MTV_ERROR, MTV_ERROR_UNREACHABLE,
-                   "Cannot %s %s: its NBD server does not answer", batch->doing,
-                   batch->disk->label);
-      return FALSE;
-    }
-  if ((direction & LIBNBD_AIO_DIRECTION_READ) && (fds[0].revents & (POLLIN | POLLHUP | POLLERR)))
-    ok = nbd_aio_notify_read (batch->nbd);
-  else if ((direction & LIBNBD_AIO_DIRECTION_WRITE)
-           && (fds[0].revents & (POLLOUT | POLLHUP | POLLERR)))
-    ok = nbd_aio_notify_write (batch->nbd);
-  if (ok < 0)
-    set_nbd_error (batch->disk, batch->doing, error);
-  return ok == 0 && !g_cancellable_set_error_if_cancelled (batch->cancellable, error);
-}
-
-static gboolean
-is_busy (Batch *batch, guint n)
-{
-  return batch->in_flight > (batch->errnum == 0 ? n : 0) || nbd_aio_is_connecting (batch->nbd) > 0;
-}
-
-/* Waits until at most @n requests are in flight, and then for the others too if one failed; on a
- * new connection, until it is one. */
-static gboolean
-wait_for (Batch *batch, guint n, GError **error)
-{
-  GPollFD cancel_fd = { .fd = -1 };
-  gboolean has_fd = FALSE;
-  gboolean ok = !g_cancellable_set_error_if_cancelled (batch->cancellable, error);
-
-  while (ok && is_busy (batch, n))
-    {
-      if (!has_fd && batch->cancellable != NULL)
-        has_fd = g_cancellable_make_pollfd (batch->cancellable, &cancel_fd);
-      ok = step (batch, ANSWER_TIMEOUT_MSEC, has_fd ? cancel_fd.fd : -1, error);
-    }
-  if (has_fd)
-    g_cancellable_release_fd (batch->cancellable);
-  if (ok && batch->errnum != 0)
-    set_error (batch->disk, batch->doing, batch->errnum, error);
-  return ok && batch->errnum == 0;
-}
-
-/* After a failure: a server that is alive has answered what is in flight soon. */
-static void
-settle (Batch *batch)
-{
-  batch->cancellable = NULL;
-  while (batch->in_flight > 0 && step (batch, CANCEL_GRACE_MSEC, -1, NULL))
-    continue;
-}
-
-/* A connection past its handshake; NULL with @error. */
-static Connection *
-connect_new (MtvNbdDisk *self, GCancellable *cancellable, GError **error)
-{
-  Batch batch = { .disk = self, .cancellable = cancellable, .doing = "open" };
-
-  batch.nbd = nbd_create ();
-  /* Without block sizes asked for, the server does the rounding of odd requests. */
-  if (batch.nbd == NULL || nbd_set_pread_initialize (batch.nbd, false) < 0
-      || nbd_set_request_block_size (batch.nbd, false) < 0
-      || nbd_add_meta_context (batch.nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) < 0
-      || nbd_aio_connect_unix (batch.nbd, self->socket_path) < 0)
-    set_nbd_error (self, "open", error);
-  else if (wait_for (&batch, 0, error))
-    {
-      if (nbd_aio_is_ready (batch.nbd) > 0)
-        return batch.nbd;
-      set_error (self, "open", ENOTCONN, error);
-    }
-  nbd_close (batch.nbd);
-  return NULL;
-}
-
 /* Waits for a connection of the pool; NULL with @error. */
-static Connection *
+static MtvChannel *
 take (MtvNbdDisk *self, GCancellable *cancellable, GError **error)
 {
-  g_mutex_lock (&self->lock);
-  while (self->n_idle == 0)
-    g_cond_wait (&self->returned, &self->lock);
-  Connection *nbd = self->idle[--self->n_idle];
-  g_mutex_unlock (&self->lock);
+  MtvChannel *channel = NULL;
+  gboolean ok = TRUE;
 
-  if (nbd == NULL)
-    nbd = connect_new (self, cancellable, error);
-  if (nbd == NULL) /* the place in the pool is free again */
+  g_mutex_lock (&self->lock);
+  while (ok && self->n_idle == 0)
     {
-      g_mutex_lock (&self->lock);
-      self->idle[self->n_idle++] = NULL;
-      g_cond_signal (&self->returned);
-      g_mutex_unlock (&self->lock);
+      g_cond_wait_until (&self->returned, &self->lock, g_get_monotonic_time () + CANCEL_CHECK_USEC);
+      ok = !g_cancellable_set_error_if_cancelled (cancellable, error);
     }
-  return nbd;
+  if (ok)
+    channel = g_steal_pointer (&self->idle[--self->n_idle]);
+  g_mutex_unlock (&self->lock);
+  return ok && channel == NULL ? mtv_nbd_channel_new (self->remote) : channel;
 }
 
-/* A connection that is no good any more, or still has requests on it, is closed, which ends
- * libnbd's hold on their buffers; the next to need one opens another. */
+/* @channel: (transfer full) (nullable) */
 static void
-give_back (MtvNbdDisk *self, Connection *nbd)
+give_back (MtvNbdDisk *self, MtvChannel *channel)
 {
-  if (!nbd_aio_is_ready (nbd) || nbd_aio_in_flight (nbd) != 0)
-    g_clear_pointer (&nbd, nbd_close);
-
   g_mutex_lock (&self->lock);
-  self->idle[self->n_idle++] = nbd;
+  self->idle[self->n_idle++] = channel;
   g_cond_signal (&self->returned);
   g_mutex_unlock (&self->lock);
 }
 
-typedef gboolean (*Submit) (Batch *batch, guint64 offset, guint8 *buffer, guint64 length);
-
 static gboolean
-submit_read (Batch *batch, guint64 offset, guint8 *buffer, guint64 length)
+run (MtvNbdDisk *self, const MtvIo *io, GCancellable *cancellable, GError **error)
 {
-  return nbd_aio_pread (batch->nbd, buffer, length, offset, completion (batch), 0) >= 0;
-}
+  MtvChannel *channel = take (self, cancellable, error);
 
-static gboolean
-submit_write (Batch *batch, guint64 offset, guint8 *buffer, guint64 length)
-{
-  return nbd_aio_pwrite (batch->nbd, buffer, length, offset, completion (batch), 0) >= 0;
-}
-
-static gboolean
-submit_zero (Batch *batch, guint64 offset, guint8 *buffer, guint64 length)
-{
-  (void) buffer;
-  return nbd_aio_zero (batch->nbd, length, offset, completion (batch), 0) >= 0;
-}
-
-static gboolean
-submit_flush (Batch *batch, guint64 offset, guint8 *buffer, guint64 length)
-{
-  (void) offset;
-  (void) buffer;
-  (void) length;
-  return nbd_aio_flush (batch->nbd, completion (batch), 0) >= 0;
-}
-
-static gboolean
-submit_all (Batch *batch, Submit submit, guint64 max, guint64 offset, guint8 *buffer,
-            guint64 length, GError **error)
-{
-  for (guint64 done = 0, n; done < length; done += n)
-    {
-      n = MIN (max, length - done);
-      if (!wait_for (batch, MAX_IN_FLIGHT - 1, error))
-        return FALSE;
-      if (!submit (batch, offset + done, buffer != NULL ? buffer + done : NULL, n))
-        {
-          batch->in_flight--;
-          set_nbd_error (batch->disk, batch->doing, error);
-          return FALSE;
-        }
-    }
-  return wait_for (batch, 0, error);
-}
-
-/* Does [@offset, @offset + @length) in requests of at most @max bytes. */
-static gboolean
-transfer (MtvNbdDisk *self, const char *doing, Submit submit, guint64 max, guint64 offset,
-          guint8 *buffer, guint64 length, GCancellable *cancellable, GError **error)
-{
-  Batch batch = { .disk = self, .cancellable = cancellable, .doing = doing };
-
-  batch.nbd = take (self, cancellable, error);
-  if (batch.nbd == NULL)
+  if (channel == NULL)
     return FALSE;
-  gboolean ok = submit_all (&batch, submit, max, offset, buffer, length, error);
-  if (!ok)
-    settle (&batch);
-  give_back (self, batch.nbd);
+  gboolean ok = mtv_nbd_channel_run (&channel, io, cancellable, error);
+  give_back (self, channel);
   return ok;
+}
+
+static MtvChannel *
+open_channel (MtvNbdDisk *self, GCancellable *cancellable, GError **error)
+{
+  const MtvIo open = { .kind = (MtvIoKind) MTV_NBD_IO_OPEN };
+  MtvChannel *channel = take (self, cancellable, error);
+
+  if (channel == NULL)
+    return NULL;
+  give_back (self, NULL);
+  if (!mtv_nbd_channel_run (&channel, &open, cancellable, error) && channel != NULL)
+    mtv_channel_free (g_steal_pointer (&channel));
+  return channel;
+}
+
+/* QEMU serves a connection and all its requests from one thread of its own, which is what limits
+ * it; others gain by a second. Without the server's promise that connections see each other's
+ * writes (NBD_FLAG_CAN_MULTI_CONN) there must be one. A disk that is only read would allow more,
+ * but servers that do not promise it often admit few. */
+static void
+get_hints (MtvNbdDisk *self, MtvHints *hints)
+{
+  MtvNbdRemote *remote = self->remote;
+  gboolean parts = remote->writable && remote->min_block > 1;
+
+  hints->max_channels = remote->has_multi_conn && !remote->is_qemu && !parts ? 2 : 1;
 }
 
 static guint64
 nbd_disk_get_size (MtvReader *reader)
 {
-  return MTV_NBD_DISK (reader)->size;
+  return MTV_NBD_DISK (reader)->remote->size;
 }
 
 static gboolean
 nbd_disk_read (MtvReader *reader, guint64 offset, gpointer buffer, gsize length,
                GCancellable *cancellable, GError **error)
 {
-  return transfer (MTV_NBD_DISK (reader), "read", submit_read, REQUEST_SIZE, offset, buffer, length,
-                   cancellable, error);
+  const MtvIo io = { .kind = MTV_IO_READ, .offset = offset, .length = length, .buffer = buffer };
+
+  return length == 0 || run (MTV_NBD_DISK (reader), &io, cancellable, error);
 }
 
-/* The answer to a block status request, which the server may cut short. */
-typedef struct
-{
-  GArray *extents; /* (unowned) */
-  guint64 at;      /* what is told so far ends here */
-  guint64 end;
-} Status;
-
-static int
-extent_cb (void *data, const char *context, uint64_t offset, uint32_t *entries, size_t n_entries,
-           int *error)
-{
-  Status *status = data;
-
-  (void) error;
-  if (g_strcmp0 (context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0 || offset != status->at)
-    return 0;
-  for (size_t i = 0; i + 1 < n_entries && status->at < status->end; i += 2)
-    {
-      MtvExtent extent = { status->at, MIN (entries[i], status->end - status->at),
-                           (entries[i + 1] & LIBNBD_STATE_ZERO) != 0 };
-
-      g_array_append_val (status->extents, extent);
-      status->at += extent.length;
-    }
-  return 0;
-}
-
+/* Asks until all of [@offset, @offset + @length) was told. */
 static gboolean
-ask_status (Batch *batch, Status *status, GError **error)
+ask_status (MtvNbdDisk *self, MtvNbdStatus *status, GCancellable *cancellable, GError **error)
 {
-  nbd_extent_callback extent = { .callback = extent_cb, .user_data = status };
-  guint64 length = MIN (EXTENTS_SIZE, status->end - status->at);
-  guint64 before = status->at;
-
-  if (nbd_aio_block_status (batch->nbd, length, status->at, extent, completion (batch), 0) < 0)
+  while (status->at < status->end)
     {
-      batch->in_flight--;
-      set_nbd_error (batch->disk, batch->doing, error);
-      return FALSE;
+      guint64 before = status->at;
+      const MtvIo io = { .kind = (MtvIoKind) MTV_NBD_IO_STATUS,
+                         .offset = before,
+                         .length = MIN (STATUS_SIZE, status->end - before),
+                         .buffer = (guint8 *) status };
+
+      if (!run (self, &io, cancellable, error))
+        return FALSE;
+      if (status->at == before)
+        {
+          g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA,
+                       "Cannot find the data of %s: its NBD server tells nothing of byte "
+                       "%" G_GUINT64_FORMAT,
+                       self->remote->label, before);
+          return FALSE;
+        }
     }
-  if (!wait_for (batch, 0, error))
-    return FALSE;
-  if (status->at > before)
-    return TRUE;
-  g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA,
-               "Cannot %s %s: its NBD server tells nothing of byte %" G_GUINT64_FORMAT,
-               batch->doing, batch->disk->label, before);
-  return FALSE;
+  return TRUE;
+}
+
+static void
+add_allocation (GArray *extents, guint64 offset, guint64 length, guint32 flags)
+{
+  MtvExtent extent = { offset, length, (flags & LIBNBD_STATE_ZERO) != 0 };
+
+  g_array_append_val (extents, extent);
 }
 
 static gboolean
@@ -360,22 +155,51 @@ nbd_disk_extents (MtvReader *reader, guint64 offset, guint64 length, GArray *ext
 {
   MtvNbdDisk *self = MTV_NBD_DISK (reader);
   MtvReaderInterface *all_data = g_type_default_interface_peek (MTV_TYPE_READER);
-  Batch batch = { .disk = self, .cancellable = cancellable, .doing = "find the data of" };
-  Status status = { extents, offset, offset + length };
-  gboolean ok = TRUE;
+  MtvNbdStatus status
+      = { LIBNBD_CONTEXT_BASE_ALLOCATION, offset, offset + length, add_allocation, extents };
 
-  if (!self->has_extents)
+  if (!self->remote->has_extents)
     return all_data->extents (reader, offset, length, extents, cancellable, error);
+  return ask_status (self, &status, cancellable, error);
+}
 
-  batch.nbd = take (self, cancellable, error);
-  if (batch.nbd == NULL)
-    return FALSE;
-  while (ok && status.at < status.end)
-    ok = ask_status (&batch, &status, error);
-  if (!ok)
-    settle (&batch);
-  give_back (self, batch.nbd);
-  return ok;
+static void
+add_change (GArray *changes, guint64 offset, guint64 length, guint32 flags)
+{
+  MtvExtent change = { offset, length, FALSE };
+  MtvExtent *last = changes->len > 0 ? &g_array_index (changes, MtvExtent, changes->len - 1) : NULL;
+
+  if (!(flags & DIRTY))
+    return;
+  if (last != NULL && last->offset + last->length == offset)
+    last->length += length;
+  else
+    g_array_append_val (changes, change);
+}
+
+gboolean
+mtv_nbd_disk_get_changes (MtvNbdDisk *self, guint64 offset, guint64 length, GArray *changes,
+                          GCancellable *cancellable, GError **error)
+{
+  MtvNbdStatus status = { self->remote->context, offset, offset + length, add_change, changes };
+
+  g_return_val_if_fail (MTV_IS_NBD_DISK (self) && status.context != NULL, FALSE);
+  g_return_val_if_fail (length <= self->remote->size && offset <= self->remote->size - length,
+                        FALSE);
+
+  return ask_status (self, &status, cancellable, error);
+}
+
+static MtvChannel *
+nbd_disk_open_reading (MtvReader *reader, GCancellable *cancellable, GError **error)
+{
+  return open_channel (MTV_NBD_DISK (reader), cancellable, error);
+}
+
+static void
+nbd_disk_get_reading_hints (MtvReader *reader, MtvHints *hints)
+{
+  get_hints (MTV_NBD_DISK (reader), hints);
 }
 
 static void
@@ -384,45 +208,59 @@ mtv_nbd_disk_reader_init (MtvReaderInterface *iface)
   iface->get_size = nbd_disk_get_size;
   iface->read = nbd_disk_read;
   iface->extents = nbd_disk_extents;
+  iface->open_channel = nbd_disk_open_reading;
+  iface->get_hints = nbd_disk_get_reading_hints;
+}
+
+static gboolean
+run_writing (MtvWriter *writer, const MtvIo *io, GCancellable *cancellable, GError **error)
+{
+  MtvNbdDisk *self = MTV_NBD_DISK (writer);
+
+  g_return_val_if_fail (self->remote->writable, FALSE);
+
+  return run (self, io, cancellable, error);
 }
 
 static gboolean
 nbd_disk_write (MtvWriter *writer, guint64 offset, gconstpointer buffer, gsize length,
                 GCancellable *cancellable, GError **error)
 {
-  MtvNbdDisk *self = MTV_NBD_DISK (writer);
+  const MtvIo io
+      = { .kind = MTV_IO_WRITE, .offset = offset, .length = length, .buffer = (guint8 *) buffer };
 
-  g_return_val_if_fail (self->writable, FALSE);
-
-  return transfer (self, "write", submit_write, REQUEST_SIZE, offset, (guint8 *) buffer, length,
-                   cancellable, error);
+  return length == 0 || run_writing (writer, &io, cancellable, error);
 }
 
 static gboolean
 nbd_disk_zero (MtvWriter *writer, guint64 offset, guint64 length, GCancellable *cancellable,
                GError **error)
 {
-  MtvNbdDisk *self = MTV_NBD_DISK (writer);
-  MtvWriterInterface *by_writing = g_type_default_interface_peek (MTV_TYPE_WRITER);
+  const MtvIo io = { .kind = MTV_IO_ZERO, .offset = offset, .length = length };
 
-  g_return_val_if_fail (self->writable, FALSE);
-
-  if (!self->can_zero)
-    return by_writing->zero (writer, offset, length, cancellable, error);
-  return transfer (self, "write zeroes to", submit_zero, ZERO_SIZE, offset, NULL, length,
-                   cancellable, error);
+  return length == 0 || run_writing (writer, &io, cancellable, error);
 }
 
-/* There is more than one connection for writing only where the server promises that a flush on one
- * covers what was answered on all (NBD_FLAG_CAN_MULTI_CONN in the NBD protocol). */
 static gboolean
 nbd_disk_flush (MtvWriter *writer, GCancellable *cancellable, GError **error)
 {
-  MtvNbdDisk *self = MTV_NBD_DISK (writer);
+  const MtvIo io = { .kind = MTV_IO_FLUSH };
 
-  g_return_val_if_fail (self->writable, FALSE);
+  return run_writing (writer, &io, cancellable, error);
+}
 
-  return transfer (self, "flush", submit_flush, 1, 0, NULL, 1, cancellable, error);
+static MtvChannel *
+nbd_disk_open_writing (MtvWriter *writer, GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (MTV_NBD_DISK (writer)->remote->writable, NULL);
+
+  return open_channel (MTV_NBD_DISK (writer), cancellable, error);
+}
+
+static void
+nbd_disk_get_writing_hints (MtvWriter *writer, MtvHints *hints)
+{
+  get_hints (MTV_NBD_DISK (writer), hints);
 }
 
 static void
@@ -431,6 +269,8 @@ mtv_nbd_disk_writer_init (MtvWriterInterface *iface)
   iface->write = nbd_disk_write;
   iface->zero = nbd_disk_zero;
   iface->flush = nbd_disk_flush;
+  iface->open_channel = nbd_disk_open_writing;
+  iface->get_hints = nbd_disk_get_writing_hints;
 }
 
 static void
@@ -440,13 +280,9 @@ mtv_nbd_disk_finalize (GObject *object)
 
   for (guint i = 0; i < self->n_idle; i++)
     if (self->idle[i] != NULL)
-      {
-        nbd_aio_disconnect (self->idle[i], 0); /* said, not waited for */
-        nbd_close (self->idle[i]);
-      }
+      mtv_channel_free (self->idle[i]);
   g_clear_object (&self->owner); /* after the last connection */
-  g_free (self->socket_path);
-  g_free (self->label);
+  g_clear_pointer (&self->remote, mtv_nbd_remote_free);
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->returned);
 
@@ -464,35 +300,26 @@ mtv_nbd_disk_init (MtvNbdDisk *self)
 {
   g_mutex_init (&self->lock);
   g_cond_init (&self->returned);
+  self->n_idle = 1;
 }
 
-/* What the server says of the disk on its first connection. */
-static gboolean
-learn (MtvNbdDisk *self, Connection *nbd, GError **error)
+/* Consumes @remote. The first connection tells how many there may be. */
+static MtvNbdDisk *
+open_disk (MtvNbdRemote *remote, GObject *owner, GCancellable *cancellable, GError **error)
 {
-  int64_t size = nbd_get_size (nbd);
+  const MtvIo open = { .kind = (MtvIoKind) MTV_NBD_IO_OPEN };
+  g_autoptr (MtvNbdDisk) self = g_object_new (MTV_TYPE_NBD_DISK, NULL);
 
-  if (size < 0)
+  self->remote = remote;
+  g_set_object (&self->owner, owner);
+  if (!run (self, &open, cancellable, error))
+    return NULL;
+  if (remote->has_multi_conn)
     {
-      set_nbd_error (self, "get the size of", error);
-      return FALSE;
+      self->idle[1] = g_steal_pointer (&self->idle[0]); /* opened when it is needed */
+      self->n_idle = N_CONNECTIONS;
     }
-  self->size = size;
-  self->can_zero = nbd_can_zero (nbd) > 0;
-  self->has_extents = nbd_can_meta_context (nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) > 0;
-  if (self->writable && nbd_is_read_only (nbd) != 0)
-    {
-      g_set_error (error, MTV_ERROR, MTV_ERROR_PERMISSION_DENIED,
-                   "Cannot write %s: its NBD server has it read-only", self->label);
-      return FALSE;
-    }
-  if (self->writable && nbd_can_flush (nbd) <= 0)
-    {
-      g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
-                   "Cannot write %s: its NBD server cannot flush", self->label);
-      return FALSE;
-    }
-  return TRUE;
+  return g_steal_pointer (&self);
 }
 
 MtvNbdDisk *
@@ -502,18 +329,53 @@ mtv_nbd_disk_new (const char *socket_path, gboolean writable, GObject *owner, co
   g_return_val_if_fail (socket_path != NULL && label != NULL, NULL);
   g_return_val_if_fail (owner == NULL || G_IS_OBJECT (owner), NULL);
 
-  g_autoptr (MtvNbdDisk) self = g_object_new (MTV_TYPE_NBD_DISK, NULL);
-  self->socket_path = g_strdup (socket_path);
-  self->label = g_strdup (label);
-  self->writable = writable;
-  g_set_object (&self->owner, owner);
+  MtvNbdRemote *remote = mtv_nbd_remote_new (label, writable);
+  remote->socket_path = g_strdup (socket_path);
+  remote->patience_usec = 0;
+  remote->silence_usec = LOCAL_SILENCE_USEC;
+  return open_disk (remote, owner, NULL, error);
+}
 
-  Connection *first = connect_new (self, NULL, error);
-  if (first == NULL)
+/* Sets @user to what stands before the host. */
+static gboolean
+check_uri (const char *uri, const char *label, char **user, GError **error)
+{
+  static const char *const schemes[] = { "nbd", "nbds", "nbd+unix", "nbds+unix", NULL };
+  g_autofree char *scheme = NULL;
+
+  if (g_uri_split (uri, G_URI_FLAGS_PARSE_RELAXED, &scheme, user, NULL, NULL, NULL, NULL, NULL,
+                   NULL)
+      && g_strv_contains (schemes, scheme))
+    return TRUE;
+  g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT,
+               "Cannot open %s: what it is to be read from is not the address of an NBD server",
+               label);
+  return FALSE;
+}
+
+MtvNbdDisk *
+mtv_nbd_disk_new_for_uri (const char *uri, gboolean writable, const char *bitmap, const char *label,
+                          GCancellable *cancellable, GError **error)
+{
+  g_autofree char *user = NULL;
+
+  g_return_val_if_fail (uri != NULL && label != NULL, NULL);
+
+  if (!check_uri (uri, label, &user, error))
     return NULL;
-  gboolean ok = learn (self, first, error);
-  if (!writable || nbd_can_multi_conn (first) > 0)
-    self->n_idle = N_CONNECTIONS - 1; /* opened when they are needed */
-  self->idle[self->n_idle++] = first;
-  return ok ? g_steal_pointer (&self) : NULL;
+  MtvNbdRemote *remote = mtv_nbd_remote_new (label, writable);
+  remote->uri = g_strdup (uri);
+  remote->user = g_steal_pointer (&user);
+  if (bitmap != NULL)
+    remote->context = g_strconcat ("qemu:dirty-bitmap:", bitmap, NULL);
+  return open_disk (remote, NULL, cancellable, error);
+}
+
+void
+mtv_nbd_disk_set_patience (MtvNbdDisk *self, guint lost_msec, guint silent_msec)
+{
+  g_return_if_fail (MTV_IS_NBD_DISK (self));
+
+  self->remote->patience_usec = (gint64) lost_msec * 1000;
+  self->remote->silence_usec = (gint64) silent_msec * 1000;
 }

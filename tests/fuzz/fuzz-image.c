@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mtv-error.h"
 #include "bytes-reader.h"
-#include "provider/ova/mtv-ova-image.h"
+#include "transfer/mtv-image.h"
 
 int LLVMFuzzerTestOneInput (const guint8 *data, gsize size);
 
@@ -11,11 +11,11 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   g_autoptr (GBytes) bytes = g_bytes_new_static (data, size);
   g_autoptr (BytesReader) file = bytes_reader_new (bytes);
   g_autoptr (GError) error = NULL;
-  MtvOvaImage image;
+  MtvImage image;
 
-  if (!mtv_ova_image_probe (MTV_READER (file), "disk", &image, NULL, &error))
+  if (!mtv_image_probe (MTV_READER (file), "disk", &image, NULL, &error))
     g_assert_true (error != NULL && error->domain == MTV_ERROR);
-  else if (image.format == MTV_OVA_IMAGE_VHD_FIXED)
+  else if (image.format == MTV_IMAGE_VHD_FIXED)
     g_assert_cmpuint (image.capacity, <=, size);
   return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "provider/local/mtv-local-domain.h"
 
+#include "base/mtv-text.h"
 #include "provider/local/mtv-local-hardware.h"
-#include "provider/local/mtv-local-text.h"
 
 #define NAMESPACE "urn:org.mtv:migration:1"
 
@@ -27,7 +27,7 @@ add_element (GString *xml, const char *indent, const char *name, const char *tex
   if (text == NULL || *text == '\0')
     return;
 
-  g_autofree char *line = mtv_local_one_line (text);
+  g_autofree char *line = mtv_text_one_line (text);
   add (xml, "%s<%s>%s</%s>\n", indent, name, line, name);
 }
 
@@ -128,7 +128,7 @@ add_nic (GString *xml, const MtvTarget *target, const MtvLocalHardware *hardware
          const MtvVmNic *nic)
 {
   const char *mapped = mtv_target_get_network (target, nic);
-  g_autofree char *network = mtv_local_one_line (mapped != NULL ? mapped : "default");
+  g_autofree char *network = mtv_text_one_line (mapped != NULL ? mapped : "default");
   const char *mac = mtv_local_mac (nic);
 
   add (xml, "    <interface type='network'>\n");

@@ -5,9 +5,8 @@
 
 G_BEGIN_DECLS
 
-/* Writes the manifest of @target to the empty file @fd: what it was made of, and for each disk the
- * SHA-256 of every block, null for one of zeroes. Memory stays below a MiB whatever the disks'
- * sizes. A block that is still pending is MTV_ERROR_WRONG_STATE. @created: µs since the epoch. */
+/* Writes the manifest of @target to the empty file @fd: see mtv_manifest_write(). A block that is
+ * still pending is MTV_ERROR_WRONG_STATE. @created: µs since the epoch. */
 gboolean mtv_local_manifest_write (const MtvTarget *target, guint64 created, int fd,
                                    GError **error);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "provider/local/mtv-local-yaml.h"
 
+#include "base/mtv-text.h"
 #include "model/mtv-name.h"
 #include "provider/local/mtv-local-hardware.h"
-#include "provider/local/mtv-local-text.h"
 
 #define MIB (G_GUINT64_CONSTANT (1) << 20)
 
@@ -36,7 +36,7 @@ add_quoted (Writer *self, const char *key, const char *text)
   if (text == NULL)
     return;
 
-  g_autofree char *quoted = mtv_local_quote (text);
+  g_autofree char *quoted = mtv_text_quote (text);
   add (self, "%s: %s\n", key, quoted);
 }
 

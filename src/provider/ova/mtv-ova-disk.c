@@ -2,12 +2,10 @@
 #include "provider/ova/mtv-ova-disk.h"
 
 #include "base/mtv-error.h"
-#include "provider/ova/mtv-ova-image.h"
 #include "transfer/mtv-concat-reader.h"
 #include "transfer/mtv-file-reader.h"
 #include "transfer/mtv-gzip-reader.h"
-#include "transfer/mtv-nbd-disk.h"
-#include "transfer/mtv-nbd-server.h"
+#include "transfer/mtv-image.h"
 #include "transfer/mtv-vmdk-header.h"
 #include "transfer/mtv-vmdk-reader.h"
 
@@ -26,7 +24,7 @@ typedef struct
   GPtrArray *names; /* of the stored files, chunks in order */
   char *label;
   MtvReader *stored; /* their bytes as one */
-  MtvOvaImage image; /* what they are */
+  MtvImage image;    /* what they are */
   GCancellable *cancellable;
 } Disk;
 
@@ -75,8 +73,14 @@ disk_find (Disk *disk, GError **error)
   disk->label = mtv_ova_package_describe (
       disk->package, disk->names->len == 1 ? disk->names->pdata[0] : disk->source->href);
   disk->stored = open_files (disk->package, disk->names, error);
-  return disk->stored != NULL
-         && mtv_ova_image_probe (disk->stored, disk->label, &disk->image, disk->cancellable, error);
+  if (disk->stored == NULL
+      || !mtv_image_probe (disk->stored, disk->label, &disk->image, disk->cancellable, error))
+    return FALSE;
+  if (!mtv_image_is_packed (&disk->image) || disk->image.format == MTV_IMAGE_GZIP)
+    return TRUE;
+  g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED, "%s is packed with %s: unpack it first",
+               disk->label, mtv_image_format_to_string (disk->image.format));
+  return FALSE;
 }
 
 static MtvVmdkDescriptor *
@@ -170,37 +174,11 @@ open_descriptor (Disk *disk, GError **error)
   return descriptor != NULL ? concatenate (parts, 0) : NULL;
 }
 
-static MtvReader *
-open_by_nbd (Disk *disk, MtvReader *file, const MtvOvaImage *image, GError **error)
-{
-  g_autoptr (MtvNbdServer) server = mtv_nbd_server_new_for_reader (
-      file, mtv_ova_image_format_to_string (image->format), disk->label, disk->cancellable, error);
-
-  if (server == NULL)
-    return NULL;
-  g_autoptr (MtvReader) reader = (MtvReader *) mtv_nbd_disk_new (
-      mtv_nbd_server_get_socket (server), FALSE, G_OBJECT (server), disk->label, error);
-  /* QEMU takes the size of some producers' VHDs from their rounded geometry. */
-  if (reader != NULL && mtv_reader_get_size (reader) < image->capacity)
-    {
-      g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
-                   "%s says that it holds %" G_GUINT64_FORMAT
-                   " bytes, but QEMU finds %" G_GUINT64_FORMAT " in it: convert it first",
-                   disk->label, image->capacity, mtv_reader_get_size (reader));
-      return NULL;
-    }
-  return g_steal_pointer (&reader);
-}
-
-static MtvReader *open_image (Disk *disk, MtvReader *file, const MtvOvaImage *image,
-                              GError **error);
-
 /* The file may be larger than the disk by its tables and by what does not compress. */
 static MtvReader *
 open_gzip (Disk *disk, GError **error)
 {
   guint64 limit = disk->source->capacity + disk->source->capacity / 32 + 64 * 1024 * 1024;
-  MtvOvaImage image;
 
   if (disk->source->capacity == 0)
     {
@@ -209,49 +187,19 @@ open_gzip (Disk *disk, GError **error)
     }
   g_autoptr (MtvReader) content = (MtvReader *) mtv_gzip_reader_new (
       disk->stored, limit, disk->label, disk->cancellable, error);
-  if (content == NULL
-      || !mtv_ova_image_probe (content, disk->label, &image, disk->cancellable, error))
+  if (content == NULL)
     return NULL;
-  if (image.format == MTV_OVA_IMAGE_GZIP)
-    {
-      g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
-                   "%s is packed with gzip twice: unpack it first", disk->label);
-      return NULL;
-    }
-  if (image.format == MTV_OVA_IMAGE_VMDK_DESCRIPTOR)
-    {
-      g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
-                   "%s is a VMDK descriptor inside gzip: unpack it first", disk->label);
-      return NULL;
-    }
-  return open_image (disk, content, &image, error);
+  return mtv_image_open_content (content, &disk->image, disk->label, disk->cancellable, error);
 }
 
 static MtvReader *
-open_image (Disk *disk, MtvReader *file, const MtvOvaImage *image, GError **error)
+open_image (Disk *disk, GError **error)
 {
-  switch (image->format)
-    {
-    case MTV_OVA_IMAGE_RAW:
-      return g_object_ref (file);
-    case MTV_OVA_IMAGE_VMDK:
-      return (MtvReader *) mtv_vmdk_reader_new (file, disk->label, disk->cancellable, error);
-    case MTV_OVA_IMAGE_VMDK_DESCRIPTOR:
-      return open_descriptor (disk, error);
-    case MTV_OVA_IMAGE_VHD_FIXED:
-      if (!MTV_IS_FILE_READER (file))
-        return open_by_nbd (disk, file, image, error);
-      return (MtvReader *) mtv_file_reader_new (mtv_file_reader_get_fd (MTV_FILE_READER (file)),
-                                                mtv_file_reader_get_offset (MTV_FILE_READER (file)),
-                                                image->capacity, disk->label, error);
-    case MTV_OVA_IMAGE_GZIP:
-      return open_gzip (disk, error);
-    case MTV_OVA_IMAGE_QCOW2:
-    case MTV_OVA_IMAGE_VHD:
-    case MTV_OVA_IMAGE_VHDX:
-    default:
-      return open_by_nbd (disk, file, image, error);
-    }
+  if (disk->image.format == MTV_IMAGE_VMDK_DESCRIPTOR)
+    return open_descriptor (disk, error);
+  if (disk->image.format == MTV_IMAGE_GZIP)
+    return open_gzip (disk, error);
+  return mtv_image_open (disk->stored, &disk->image, disk->label, disk->cancellable, error);
 }
 
 /* Zeroes follow where the OVF promises more than the format has. */
@@ -292,7 +240,7 @@ mtv_ova_disk_open (MtvOvaPackage *package, const MtvOvfDisk *source, GCancellabl
     return NULL;
   if (disk.stored != NULL)
     {
-      reader = open_image (&disk, disk.stored, &disk.image, error);
+      reader = open_image (&disk, error);
       if (reader == NULL)
         return NULL;
     }
@@ -330,21 +278,21 @@ look_inside (Disk *disk, MtvVmDisk *vm_disk, GError **error)
 {
   if (!disk_find (disk, error))
     return FALSE;
-  if (disk->stored == NULL || disk->image.format == MTV_OVA_IMAGE_GZIP)
+  if (disk->stored == NULL || mtv_image_is_packed (&disk->image))
     return TRUE;
 
-  vm_disk->format = g_strdup (mtv_ova_image_format_to_string (disk->image.format));
-  if (disk->image.format == MTV_OVA_IMAGE_RAW)
+  vm_disk->format = g_strdup (mtv_image_format_to_string (disk->image.format));
+  if (disk->image.format == MTV_IMAGE_RAW)
     disk->image.allocated = sum_data (disk->stored, disk->cancellable);
-  if (disk->image.format == MTV_OVA_IMAGE_VMDK && disk->image.capacity <= MAX_COUNTED)
+  if (disk->image.format == MTV_IMAGE_VMDK && disk->image.capacity <= MAX_COUNTED)
     {
-      g_autoptr (MtvReader) reader = open_image (disk, disk->stored, &disk->image, error);
+      g_autoptr (MtvReader) reader = open_image (disk, error);
 
       if (reader == NULL)
         return FALSE;
       disk->image.allocated = sum_data (reader, disk->cancellable);
     }
-  if (disk->image.format == MTV_OVA_IMAGE_VMDK_DESCRIPTOR)
+  if (disk->image.format == MTV_IMAGE_VMDK_DESCRIPTOR)
     {
       g_autoptr (MtvVmdkDescriptor) descriptor = load_descriptor (disk, error);
       g_autoptr (GPtrArray) files = NULL;
@@ -408,7 +356,7 @@ mtv_ova_disk_list_files (MtvOvaPackage *package, const MtvOvfDisk *source,
 
   if (!disk_find (&disk, error))
     return NULL;
-  if (disk.stored == NULL || disk.image.format != MTV_OVA_IMAGE_VMDK_DESCRIPTOR)
+  if (disk.stored == NULL || disk.image.format != MTV_IMAGE_VMDK_DESCRIPTOR)
     return g_steal_pointer (&disk.names);
 
   descriptor = load_descriptor (&disk, error);

@@ -67,6 +67,7 @@ local_fixture_target (void)
   target->source = g_strdup (HOSTILE);
   target->devices = g_strdup ("compatible");
   target->format = g_strdup ("raw");
+  target->hash = MTV_HASH_SHA256;
   for (guint i = 0; i < target->disks->len; i++)
     {
       mtv_target_set_disk_size (target, i, FIXTURE_DISK_SIZE);

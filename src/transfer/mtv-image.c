@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "provider/ova/mtv-ova-image.h"
+#include "transfer/mtv-image.h"
 
 #include "base/mtv-error.h"
+#include "transfer/mtv-file-reader.h"
+#include "transfer/mtv-nbd-disk.h"
+#include "transfer/mtv-nbd-server.h"
 #include "transfer/mtv-vmdk-header.h"
+#include "transfer/mtv-vmdk-reader.h"
 
 #include <string.h>
 
@@ -50,11 +54,11 @@ starts_with (const Probe *probe, const char *magic, gsize length)
 }
 
 static gboolean
-probe_vmdk (Probe *probe, MtvOvaImage *image, GError **error)
+probe_vmdk (Probe *probe, MtvImage *image, GError **error)
 {
   MtvVmdkHeader header;
 
-  image->format = MTV_OVA_IMAGE_VMDK;
+  image->format = MTV_IMAGE_VMDK;
   if (probe->head_size < MTV_VMDK_SECTOR)
     {
       g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "%s ends within its VMDK header",
@@ -70,11 +74,11 @@ probe_vmdk (Probe *probe, MtvOvaImage *image, GError **error)
 
 /* docs/interop/qcow2.txt of QEMU */
 static gboolean
-probe_qcow2 (Probe *probe, MtvOvaImage *image, GError **error)
+probe_qcow2 (Probe *probe, MtvImage *image, GError **error)
 {
   const guint8 *head = probe->head;
 
-  image->format = MTV_OVA_IMAGE_QCOW2;
+  image->format = MTV_IMAGE_QCOW2;
   if (probe->head_size < 104)
     {
       g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "%s ends within its qcow2 header",
@@ -98,13 +102,13 @@ probe_qcow2 (Probe *probe, MtvOvaImage *image, GError **error)
 
 /* "Virtual Hard Disk Image Format Specification" 1.0: the footer. */
 static gboolean
-probe_vhd (Probe *probe, const guint8 *footer, MtvOvaImage *image, GError **error)
+probe_vhd (Probe *probe, const guint8 *footer, MtvImage *image, GError **error)
 {
   guint32 type = get_be32 (footer + 60);
 
   image->capacity = get_be64 (footer + 48);
   image->allocated = probe->size;
-  image->format = type == 2 ? MTV_OVA_IMAGE_VHD_FIXED : MTV_OVA_IMAGE_VHD;
+  image->format = type == 2 ? MTV_IMAGE_VHD_FIXED : MTV_IMAGE_VHD;
   if (type == 4)
     return refuse (probe, error, "is a differencing VHD, which needs its parent: merge it first");
   if (type == 3)
@@ -152,12 +156,12 @@ find_entry (const guint8 *table, guint count, gsize first, const guint8 guid[16]
 }
 
 static gboolean
-probe_vhdx (Probe *probe, MtvOvaImage *image, GError **error)
+probe_vhdx (Probe *probe, MtvImage *image, GError **error)
 {
   g_autofree guint8 *table = g_malloc (VHDX_TABLE_SIZE);
   guint8 value[8];
 
-  image->format = MTV_OVA_IMAGE_VHDX;
+  image->format = MTV_IMAGE_VHDX;
   if (!read_at (probe, VHDX_REGION_TABLE, table, VHDX_TABLE_SIZE, error))
     return FALSE;
   guint64 metadata = find_entry (table, mtv_vmdk_get32 (table + 8), 16, metadata_region, TRUE);
@@ -198,13 +202,8 @@ find_foreign (const Probe *probe)
     { 0, "\xbe\xba\xfe\xca\0\0\0\0", 8,
       "is a snapshot of a VMDK (SESparse): export the machine without snapshots" },
     { 64, "\x7f\x10\xda\xbe", 4, "is a VirtualBox VDI image: export it as VMDK" },
-    { 0,
-      "\xfd"
-      "7zXZ",
-      5, "is packed with xz: unpack it first" },
     { 0, "PK\x03\x04", 4, "is packed with zip: unpack it first" },
     { 0, "BZh", 3, "is packed with bzip2: unpack it first" },
-    { 0, "\x28\xb5\x2f\xfd", 4, "is packed with zstd: unpack it first" },
     { 0, "QED\0", 4, "is a QED image: convert it first" },
   };
 
@@ -216,9 +215,9 @@ find_foreign (const Probe *probe)
 }
 
 static gboolean
-probe_raw (Probe *probe, MtvOvaImage *image, GError **error)
+probe_raw (Probe *probe, MtvImage *image, GError **error)
 {
-  image->format = MTV_OVA_IMAGE_RAW;
+  image->format = MTV_IMAGE_RAW;
   image->capacity = probe->size;
   if (probe->size > 0 && probe->size % MTV_VMDK_SECTOR == 0)
     return TRUE;
@@ -230,8 +229,8 @@ probe_raw (Probe *probe, MtvOvaImage *image, GError **error)
 }
 
 gboolean
-mtv_ova_image_probe (MtvReader *file, const char *label, MtvOvaImage *image,
-                     GCancellable *cancellable, GError **error)
+mtv_image_probe (MtvReader *file, const char *label, MtvImage *image, GCancellable *cancellable,
+                 GError **error)
 {
   Probe probe = { file, label, mtv_reader_get_size (file), { 0 }, 0, cancellable };
   guint8 footer[512];
@@ -245,11 +244,18 @@ mtv_ova_image_probe (MtvReader *file, const char *label, MtvOvaImage *image,
   if (foreign != NULL)
     return refuse (&probe, error, foreign);
   if (starts_with (&probe, "\x1f\x8b\x08", 3))
-    image->format = MTV_OVA_IMAGE_GZIP;
+    image->format = MTV_IMAGE_GZIP;
+  else if (starts_with (&probe, "\x28\xb5\x2f\xfd", 4))
+    image->format = MTV_IMAGE_ZSTD;
+  else if (starts_with (&probe,
+                        "\xfd"
+                        "7zXZ",
+                        5))
+    image->format = MTV_IMAGE_XZ;
   else if (starts_with (&probe, "KDMV", 4))
     return probe_vmdk (&probe, image, error);
   else if (mtv_vmdk_descriptor_sniff (probe.head, probe.head_size))
-    image->format = MTV_OVA_IMAGE_VMDK_DESCRIPTOR;
+    image->format = MTV_IMAGE_VMDK_DESCRIPTOR;
   else if (starts_with (&probe, "QFI\xfb", 4))
     return probe_qcow2 (&probe, image, error);
   else if (starts_with (&probe, "vhdxfile", 8))
@@ -258,30 +264,113 @@ mtv_ova_image_probe (MtvReader *file, const char *label, MtvOvaImage *image,
     return probe_vhd (&probe, probe.head, image, error);
   else
     {
-      if (probe.size >= sizeof footer
+      /* To look at the end of what can only be read in order is to read it all: raw it is. */
+      gboolean has_footer = probe.size >= sizeof footer && !mtv_reader_get_hints (file).in_order;
+
+      if (has_footer
           && !mtv_reader_read (file, probe.size - sizeof footer, footer, sizeof footer, cancellable,
                                error))
         return FALSE;
-      if (probe.size >= sizeof footer && memcmp (footer, "conectix", 8) == 0)
+      if (has_footer && memcmp (footer, "conectix", 8) == 0)
         return probe_vhd (&probe, footer, image, error);
       return probe_raw (&probe, image, error);
     }
   return TRUE;
 }
 
+static MtvReader *
+open_by_nbd (MtvReader *file, const MtvImage *image, const char *label, GCancellable *cancellable,
+             GError **error)
+{
+  g_autoptr (MtvNbdServer) server = mtv_nbd_server_new_for_reader (
+      file, mtv_image_format_to_string (image->format), label, cancellable, error);
+
+  if (server == NULL)
+    return NULL;
+  g_autoptr (MtvReader) reader = (MtvReader *) mtv_nbd_disk_new (
+      mtv_nbd_server_get_socket (server), FALSE, G_OBJECT (server), label, error);
+  /* QEMU takes the size of some producers' VHDs from their rounded geometry. */
+  if (reader != NULL && mtv_reader_get_size (reader) < image->capacity)
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
+                   "%s says that it holds %" G_GUINT64_FORMAT
+                   " bytes, but QEMU finds %" G_GUINT64_FORMAT " in it: convert it first",
+                   label, image->capacity, mtv_reader_get_size (reader));
+      return NULL;
+    }
+  return g_steal_pointer (&reader);
+}
+
+MtvReader *
+mtv_image_open (MtvReader *file, const MtvImage *image, const char *label,
+                GCancellable *cancellable, GError **error)
+{
+  switch (image->format)
+    {
+    case MTV_IMAGE_RAW:
+      return g_object_ref (file);
+    case MTV_IMAGE_VMDK:
+      return (MtvReader *) mtv_vmdk_reader_new (file, label, cancellable, error);
+    case MTV_IMAGE_VHD_FIXED:
+      if (!MTV_IS_FILE_READER (file))
+        return open_by_nbd (file, image, label, cancellable, error);
+      return (MtvReader *) mtv_file_reader_new (mtv_file_reader_get_fd (MTV_FILE_READER (file)),
+                                                mtv_file_reader_get_offset (MTV_FILE_READER (file)),
+                                                image->capacity, label, error);
+    case MTV_IMAGE_QCOW2:
+    case MTV_IMAGE_VHD:
+    case MTV_IMAGE_VHDX:
+      return open_by_nbd (file, image, label, cancellable, error);
+    case MTV_IMAGE_VMDK_DESCRIPTOR:
+    case MTV_IMAGE_GZIP:
+    case MTV_IMAGE_ZSTD:
+    case MTV_IMAGE_XZ:
+    default:
+      g_return_val_if_reached (NULL);
+    }
+}
+
+MtvReader *
+mtv_image_open_content (MtvReader *content, const MtvImage *packed, const char *label,
+                        GCancellable *cancellable, GError **error)
+{
+  const char *packer = mtv_image_format_to_string (packed->format);
+  MtvImage image;
+
+  if (!mtv_image_probe (content, label, &image, cancellable, error))
+    return NULL;
+  if (image.format != MTV_IMAGE_VMDK_DESCRIPTOR && !mtv_image_is_packed (&image))
+    return mtv_image_open (content, &image, label, cancellable, error);
+  g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
+               image.format == MTV_IMAGE_VMDK_DESCRIPTOR
+                   ? "%s is a VMDK descriptor inside %s: unpack it first"
+                   : "%s is packed with %s twice: unpack it first",
+               label, packer);
+  return NULL;
+}
+
 const char *
-mtv_ova_image_format_to_string (MtvOvaImageFormat format)
+mtv_image_format_to_string (MtvImageFormat format)
 {
   static const char *const names[] = {
-    [MTV_OVA_IMAGE_RAW] = "raw",
-    [MTV_OVA_IMAGE_VMDK] = "vmdk",
-    [MTV_OVA_IMAGE_VMDK_DESCRIPTOR] = "vmdk-flat",
-    [MTV_OVA_IMAGE_QCOW2] = "qcow2",
-    [MTV_OVA_IMAGE_VHD] = "vpc",
-    [MTV_OVA_IMAGE_VHD_FIXED] = "vpc",
-    [MTV_OVA_IMAGE_VHDX] = "vhdx",
-    [MTV_OVA_IMAGE_GZIP] = NULL,
+    [MTV_IMAGE_RAW] = "raw",
+    [MTV_IMAGE_VMDK] = "vmdk",
+    [MTV_IMAGE_VMDK_DESCRIPTOR] = "vmdk-flat",
+    [MTV_IMAGE_QCOW2] = "qcow2",
+    [MTV_IMAGE_VHD] = "vpc",
+    [MTV_IMAGE_VHD_FIXED] = "vpc",
+    [MTV_IMAGE_VHDX] = "vhdx",
+    [MTV_IMAGE_GZIP] = "gzip",
+    [MTV_IMAGE_ZSTD] = "zstd",
+    [MTV_IMAGE_XZ] = "xz",
   };
 
   return names[format];
+}
+
+gboolean
+mtv_image_is_packed (const MtvImage *image)
+{
+  return image->format == MTV_IMAGE_GZIP || image->format == MTV_IMAGE_ZSTD
+         || image->format == MTV_IMAGE_XZ;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "provider/local/mtv-local-text.h"
+#include "base/mtv-text.h"
 
 /* Control characters, what YAML 1.1 calls line breaks and does not call printable, and what XML 1.0
  * does not call a character. */
@@ -11,7 +11,7 @@ is_special (gunichar c)
 }
 
 char *
-mtv_local_quote (const char *text)
+mtv_text_quote (const char *text)
 {
   if (text == NULL)
     return g_strdup ("null");
@@ -35,7 +35,7 @@ mtv_local_quote (const char *text)
 }
 
 char *
-mtv_local_one_line (const char *text)
+mtv_text_one_line (const char *text)
 {
   g_autofree char *valid = g_utf8_make_valid (text, -1);
   g_autoptr (GString) line = g_string_new (NULL);

@@ -5,14 +5,14 @@
 
 G_BEGIN_DECLS
 
-/* Foreign strings on their way into the files that lie beside the images. */
+/* Foreign strings on their way into files and messages. */
 
 /* A double-quoted string that JSON and YAML 1.1/1.2 both read as @text. What is not UTF-8 in it is
  * replaced. NULL is "null". (transfer full) */
-char *mtv_local_quote (const char *text);
+char *mtv_text_quote (const char *text);
 
 /* @text on one line and with no character that XML 1.0 cannot hold; still to be escaped. (transfer
  * full) */
-char *mtv_local_one_line (const char *text);
+char *mtv_text_one_line (const char *text);
 
 G_END_DECLS
