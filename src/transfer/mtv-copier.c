@@ -613,8 +613,10 @@ run (MtvCopier *self, GCancellable *cancellable, GError **error)
     ok = mtv_crew_flush (self->crew, error);
   else if (ok && self->finished->len > 0 && !make_checkpoint (self, &late))
     g_debug ("Cannot keep what was copied before the failure, ignoring: %s", late->message);
-  if (!mtv_crew_end (g_steal_pointer (&self->crew), ok ? error : NULL))
+  /* The lanes look at it until they have ended. */
+  if (!mtv_crew_end (self->crew, ok ? error : NULL))
     ok = FALSE;
+  self->crew = NULL;
   return ok;
 }
 

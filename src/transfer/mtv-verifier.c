@@ -220,7 +220,9 @@ verify (MtvVerifier *self, GCancellable *cancellable, GError **error)
   mtv_crew_start (self->crew, cancellable);
   while (is_under_way (self) && mtv_crew_wait (self->crew, G_MAXINT64))
     continue;
-  return mtv_crew_end (g_steal_pointer (&self->crew), error);
+  gboolean ok = mtv_crew_end (self->crew, error); /* the lanes look at it until they ended */
+  self->crew = NULL;
+  return ok;
 }
 
 static gpointer

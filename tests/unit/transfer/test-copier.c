@@ -147,7 +147,9 @@ test_zeroes_cost_nothing (void)
   g_assert_cmpuint (fake_memory_disk_count (f.source, FAKE_READ, 5 * MIB + 64 * KIB, 64 * KIB), ==,
                     1);
   g_assert_cmpuint (fake_memory_disk_count (f.target, FAKE_WRITE, 0, 100 * MIB), ==, 1);
-  g_assert_cmpuint (fake_memory_disk_count (f.target, FAKE_ZERO, 0, 100 * MIB), ==, 4);
+  /* Before it, after it, and both sides within its block; a run more for each further thread. */
+  g_assert_cmpuint (fake_memory_disk_count (f.target, FAKE_ZERO, 0, 100 * MIB), >=, 4);
+  g_assert_cmpuint (fake_memory_disk_count (f.target, FAKE_ZERO, 0, 100 * MIB), <, 4 + 4);
   g_assert_cmpuint (mtv_block_map_get_n_data (f.map), ==, 1);
   assert_block_is_copied (&f, f.map, 5);
   fixture_clear (&f);
