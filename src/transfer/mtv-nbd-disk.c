@@ -345,7 +345,7 @@ check_uri (const char *uri, const char *label, char **user, GError **error)
 
   if (g_uri_split (uri, G_URI_FLAGS_PARSE_RELAXED, &scheme, user, NULL, NULL, NULL, NULL, NULL,
                    NULL)
-      && g_strv_contains (schemes, scheme))
+      && scheme != NULL && g_strv_contains (schemes, scheme))
     return TRUE;
   g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT,
                "Cannot open %s: what it is to be read from is not the address of an NBD server",

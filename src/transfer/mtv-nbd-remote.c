@@ -60,6 +60,8 @@ mtv_nbd_remote_set_error (MtvNbdRemote *self, gboolean is_handshake, GError **er
     code = MTV_ERROR_PERMISSION_DENIED;
   else if (is_handshake && errnum == ENOENT)
     code = MTV_ERROR_NOT_FOUND;
+  else if (!is_handshake && errnum == EINVAL)
+    code = MTV_ERROR_INVALID_ARGUMENT; /* parts of the URI */
   g_set_error (error, MTV_ERROR, code, "Cannot reach the NBD server of %s: %s", self->label,
                get_reason (self));
 }

@@ -86,7 +86,14 @@ nbd_fixture_serve (NbdFixture *f, const char *program, ...)
 void
 nbd_fixture_signal (NbdFixture *f, int signum)
 {
+  int status = 0;
+
   g_assert_cmpint (kill (f->pid, signum), ==, 0);
+  if (signum != SIGSTOP)
+    return;
+  /* Its threads may go on for a while after kill(2). */
+  g_assert_cmpint (waitpid (f->pid, &status, WUNTRACED), ==, f->pid);
+  g_assert_true (WIFSTOPPED (status));
 }
 
 void

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mtv-error.h"
 #include "base/mtv-io.h"
-#include "transfer-fixture.h"
-#include "transfer/mtv-nbd-disk.h"
+#include "nbd-fixture.h"
 #include "transfer/mtv-nbd-server.h"
 
 #include <fcntl.h>
@@ -288,6 +287,177 @@ test_cancel_against_a_stopped_server (void)
   fixture_clear (&f);
 }
 
+static void
+assert_uri_fails (const char *uri, int code, const char *in_message)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (mtv_nbd_disk_new_for_uri (uri, FALSE, NULL, "disk 'a'", NULL, &error));
+  g_assert_error (error, MTV_ERROR, code);
+  g_assert_nonnull (strstr (error->message, "disk 'a'"));
+  g_assert_nonnull (strstr (error->message, in_message));
+  g_assert_null (strstr (error->message, "alice"));
+}
+
+static void
+test_bad_uris (void)
+{
+  NbdFixture f;
+
+  assert_uri_fails ("http://alice@localhost/", MTV_ERROR_INVALID_ARGUMENT, "not the address");
+  assert_uri_fails ("nbd+vsock://1/", MTV_ERROR_INVALID_ARGUMENT, "not the address");
+  assert_uri_fails ("nbd+ssh://alice@localhost/", MTV_ERROR_INVALID_ARGUMENT, "not the address");
+  assert_uri_fails ("", MTV_ERROR_INVALID_ARGUMENT, "not the address");
+  assert_uri_fails ("nbd://alice@127.0.0.1:1/", MTV_ERROR_UNREACHABLE, "refused");
+  assert_uri_fails ("nbds://alice@127.0.0.1:1/", MTV_ERROR_UNREACHABLE, "refused");
+  assert_uri_fails ("nbd+unix:///?socket=/nonexistent/s", MTV_ERROR_UNREACHABLE, "No such file");
+  assert_uri_fails ("nbd+unix:///", MTV_ERROR_INVALID_ARGUMENT, "socket");
+  if (!has_qemu ())
+    return;
+  nbd_fixture_init (&f);
+  g_assert_true (g_file_set_contents (f.file, "x", 1, NULL));
+  nbd_fixture_serve (&f, "qemu-nbd", "-r", "-f", "raw", "-x", "it", f.file, NULL);
+  assert_uri_fails (f.uri, MTV_ERROR_NOT_FOUND, "export");
+  nbd_fixture_clear (&f);
+}
+
+/* Who has no key, or another, is told so, without a name. */
+static void
+test_tls (void)
+{
+  NbdFixture f;
+  guint8 buffer[512];
+  g_autoptr (GError) error = NULL;
+
+  if (!has_nbdkit ())
+    return;
+  nbd_fixture_init (&f);
+  g_autofree char *other = g_strconcat (f.file, "-other", NULL);
+  g_autofree char *psk = g_strconcat ("--tls-psk=", f.file, NULL);
+  g_assert_true (
+      g_file_set_contents (f.file, "alice:0123456789abcdef0123456789abcdef\n", -1, NULL));
+  g_assert_true (g_file_set_contents (other, "alice:fedcba9876543210fedcba9876543210\n", -1, NULL));
+  nbd_fixture_serve (&f, "nbdkit", "--tls=require", psk, "pattern", "1M", NULL);
+  g_autofree char *good
+      = g_strdup_printf ("nbds+unix://alice@/?socket=%s&tls-psk-file=%s", f.socket, f.file);
+  g_autofree char *bad
+      = g_strdup_printf ("nbds+unix://alice@/?socket=%s&tls-psk-file=%s", f.socket, other);
+  g_autoptr (MtvNbdDisk) disk
+      = mtv_nbd_disk_new_for_uri (good, FALSE, NULL, "disk 'a'", NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (mtv_reader_read (MTV_READER (disk), 512, buffer, 512, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (buffer[6] << 8 | buffer[7], ==, 512);
+  assert_uri_fails (bad, MTV_ERROR_UNREACHABLE, "NBD server");
+  assert_uri_fails (f.uri, MTV_ERROR_UNREACHABLE, "NBD server");
+  nbd_fixture_clear (&f);
+}
+
+static void
+test_no_extents (void)
+{
+  NbdFixture f;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GArray) extents = g_array_new (FALSE, FALSE, sizeof (MtvExtent));
+
+  if (!has_nbdkit ())
+    return;
+  nbd_fixture_init (&f);
+  nbd_fixture_serve (&f, "nbdkit", "-r", "--no-sr", "memory", "1M", NULL);
+  g_autoptr (MtvNbdDisk) disk = nbd_fixture_open (&f, FALSE);
+  g_assert_true (mtv_reader_extents (MTV_READER (disk), 5, MIB - 5, extents, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (extents->len, ==, 1);
+  g_assert_false (g_array_index (extents, MtvExtent, 0).zero);
+  nbd_fixture_clear (&f);
+}
+
+/* Asked for in parts of blocks, and of a disk that is larger than one question. */
+static void
+test_extents_of_blocks (void)
+{
+  NbdFixture f;
+  const guint64 size = 3000 * MIB, at = 2 * MIB + 100;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GArray) extents = g_array_new (FALSE, FALSE, sizeof (MtvExtent));
+  guint64 told = at, data = 0;
+
+  if (!has_nbdkit ())
+    return;
+  nbd_fixture_init (&f);
+  nbd_fixture_serve (&f, "nbdkit", "--filter=blocksize-policy", "memory", "3000M",
+                     "blocksize-minimum=4096", "blocksize-error-policy=error", NULL);
+  g_autoptr (MtvNbdDisk) disk = nbd_fixture_open (&f, TRUE);
+  g_assert_true (mtv_writer_write (MTV_WRITER (disk), 2 * MIB, "x", 1, NULL, &error));
+  g_assert_true (mtv_writer_write (MTV_WRITER (disk), size - MIB, "x", 1, NULL, &error));
+  g_assert_true (mtv_reader_extents (MTV_READER (disk), at, size - at, extents, NULL, &error));
+  g_assert_no_error (error);
+  for (guint i = 0; i < extents->len; i++)
+    {
+      MtvExtent *extent = &g_array_index (extents, MtvExtent, i);
+
+      g_assert_cmpuint (extent->offset, ==, told);
+      g_assert_cmpuint (extent->length, >, 0);
+      told += extent->length;
+      data += extent->zero ? 0 : extent->length;
+    }
+  g_assert_cmpuint (told, ==, size);
+  g_assert_cmpuint (data, >, 0);
+  g_assert_cmpuint (data, <, MIB);
+  nbd_fixture_clear (&f);
+}
+
+/* A qcow2 image that was written at 1 MiB (two neighbours) and at 5 MiB since the bitmap began. */
+static void
+serve_bitmap (NbdFixture *f)
+{
+  run_tool ("qemu-img", "create", "-f", "qcow2", f->file, "20M", NULL);
+  run_tool ("qemu-img", "bitmap", "--add", "-g", "64K", f->file, "since", NULL);
+  run_tool ("qemu-io", "-c", "write 1M 64K", "-c", "write 1088K 64K", "-c", "write 5M 512", f->file,
+            NULL);
+  nbd_fixture_serve (f, "qemu-nbd", "-r", "-f", "qcow2", "-B", "since", f->file, NULL);
+}
+
+static void
+test_changes (void)
+{
+  NbdFixture f;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GArray) changes = g_array_new (FALSE, FALSE, sizeof (MtvExtent));
+  MtvExtent *change = NULL;
+
+  if (!has_qemu ())
+    return;
+  nbd_fixture_init (&f);
+  serve_bitmap (&f);
+  g_autoptr (MtvNbdDisk) disk
+      = mtv_nbd_disk_new_for_uri (f.uri, FALSE, "since", "disk 'a'", NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (mtv_reader_get_hints (MTV_READER (disk)).max_channels, ==, 1);
+  /* In two parts, the first of which ends within the first change. */
+  g_assert_true (mtv_nbd_disk_get_changes (disk, 0, 1100 * KIB, changes, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (changes->len, ==, 1);
+  g_assert_true (
+      mtv_nbd_disk_get_changes (disk, 1100 * KIB, 20 * MIB - 1100 * KIB, changes, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (changes->len, ==, 2);
+  change = &g_array_index (changes, MtvExtent, 0);
+  g_assert_cmpuint (change->offset, ==, MIB);
+  g_assert_cmpuint (change->length, ==, 128 * KIB);
+  change = &g_array_index (changes, MtvExtent, 1);
+  g_assert_cmpuint (change->offset, ==, 5 * MIB);
+  g_assert_cmpuint (change->length, ==, 64 * KIB);
+  g_assert_false (change->zero);
+  g_clear_object (&disk);
+
+  g_assert_null (mtv_nbd_disk_new_for_uri (f.uri, FALSE, "other", "disk 'a'", NULL, &error));
+  g_assert_error (error, MTV_ERROR, MTV_ERROR_NOT_FOUND);
+  g_assert_nonnull (strstr (error->message, "other"));
+  g_assert_nonnull (strstr (error->message, "disk 'a'"));
+  nbd_fixture_clear (&f);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -299,5 +469,10 @@ main (int argc, char **argv)
   g_test_add_func ("/nbd-disk/no-server", test_no_server);
   g_test_add_func ("/nbd-disk/cancel-against-a-stopped-server",
                    test_cancel_against_a_stopped_server);
+  g_test_add_func ("/nbd-disk/bad-uris", test_bad_uris);
+  g_test_add_func ("/nbd-disk/tls", test_tls);
+  g_test_add_func ("/nbd-disk/no-extents", test_no_extents);
+  g_test_add_func ("/nbd-disk/extents-of-blocks", test_extents_of_blocks);
+  g_test_add_func ("/nbd-disk/changes", test_changes);
   return g_test_run ();
 }
