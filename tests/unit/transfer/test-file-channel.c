@@ -186,13 +186,13 @@ shuffle (MtvIo *ios, guint n, GRand *rand)
     }
 }
 
-/* Cuts [@start, @end) into requests, some of them of odd sizes, and submits them in any order.
- * @memory + offset is their buffer. (transfer full) */
-static MtvIo *
-submit_pieces (Disk *disk, MtvIoKind kind, guint64 start, guint64 end, guint8 *memory)
+/* Cuts [@start, @end) into requests, some of them of odd sizes, and has them all under way in any
+ * order. @memory + offset is their buffer. */
+static void
+move_in_pieces (Disk *disk, MtvIoKind kind, guint64 start, guint64 end, guint8 *memory)
 {
   g_autoptr (GRand) rand = g_rand_new_with_seed (end);
-  MtvIo *ios = g_new (MtvIo, (end - start) / (4 * KIB) + 1);
+  g_autofree MtvIo *ios = g_new (MtvIo, (end - start) / (4 * KIB) + 1);
   guint n = 0;
 
   for (guint64 at = start, length; at < end; at += length)
@@ -207,7 +207,7 @@ submit_pieces (Disk *disk, MtvIoKind kind, guint64 start, guint64 end, guint8 *m
   disk->pending += n;
   for (guint i = 0; i < n; i++)
     mtv_channel_submit (disk->channel, &ios[i]);
-  return ios;
+  wait_for_all (disk);
 }
 
 typedef struct
@@ -261,9 +261,7 @@ round_trip (const Way *way, gsize size)
         mtv_channel_set_arena (disk.channel, memory, size + 8 * KIB);
       if (i > 0)
         memset (data, 0xee, size);
-      g_autofree MtvIo *ios
-          = submit_pieces (&disk, i == 0 ? MTV_IO_WRITE : MTV_IO_READ, 0, size, data);
-      wait_for_all (&disk);
+      move_in_pieces (&disk, i == 0 ? MTV_IO_WRITE : MTV_IO_READ, 0, size, data);
       if (i == 0)
         g_assert_true (ask (&disk, MTV_IO_FLUSH, 0, 0, NULL));
       g_assert_no_error (disk.error);
@@ -281,6 +279,16 @@ test_round_trip (gconstpointer data)
 {
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
     round_trip (data, sizes[i]);
+}
+
+static int flushed_fd;
+
+static void
+see_flush (struct io_uring_sqe *sqe)
+{
+  g_assert_cmpint (sqe->opcode, ==, IORING_OP_FSYNC);
+  g_assert_cmpuint (sqe->fsync_flags, ==, IORING_FSYNC_DATASYNC);
+  flushed_fd = sqe->fd;
 }
 
 /* What is asked of the kernel: one operation for what is aligned, by the registered memory if it
@@ -308,8 +316,10 @@ test_operations (void)
   g_assert_true (ask (&disk, MTV_IO_WRITE, 0, size, other));
   g_assert_cmpint (asked[IORING_OP_WRITE], ==, 2);
   g_assert_cmpint (asked[IORING_OP_SYNC_FILE_RANGE], ==, 1);
+  spoil = see_flush;
   g_assert_true (ask (&disk, MTV_IO_FLUSH, 0, 0, NULL));
   g_assert_cmpint (asked[IORING_OP_FSYNC], ==, 1);
+  g_assert_cmpint (flushed_fd, ==, disk.fd); /* which has the errors of all its cached pages */
   g_assert_no_error (disk.error);
   assert_disk_is (&disk, other, size);
   disk_clear (&disk);
@@ -367,9 +377,7 @@ write_share (gpointer data)
 
   mine.channel = mtv_file_channel_new (&mine.end);
   g_assert_nonnull (mine.channel);
-  g_autofree MtvIo *ios
-      = submit_pieces (&mine, MTV_IO_WRITE, share->start, share->end, share->data);
-  wait_for_all (&mine);
+  move_in_pieces (&mine, MTV_IO_WRITE, share->start, share->end, share->data);
   g_assert_no_error (mine.error);
   g_assert_true (ask (&mine, MTV_IO_FLUSH, 0, 0, NULL));
   g_assert_true (mtv_channel_free (mine.channel));

@@ -100,6 +100,49 @@ test_past_the_end (void)
 }
 
 static void
+keep_error (MtvIo *io, GError *error)
+{
+  *(GError **) io->data = error;
+  io->done = NULL;
+}
+
+/* The same bytes and the same errors by a channel, from where the range begins. */
+static void
+test_channel (void)
+{
+  int fd = temporary_file ();
+  g_autoptr (GError) error = NULL;
+  char got[5] = { 0 };
+
+  g_assert_true (mtv_io_pwrite (fd, "headDATA", 8, 512, "it", &error));
+  g_autoptr (MtvFileReader) reader = mtv_file_reader_new (fd, 516, 5, "'a.vmdk'", &error);
+  close (fd);
+  MtvChannel *channel = mtv_reader_open_channel (MTV_READER (reader), NULL, &error);
+  g_assert_no_error (error);
+  for (guint length = 4; length <= 5; length++)
+    {
+      MtvIo io = { MTV_IO_READ, 0, length, (guint8 *) got, keep_error, &error, { NULL } };
+
+      mtv_channel_submit (channel, &io);
+      while (io.done != NULL)
+        {
+          struct pollfd poll_fd;
+          int timeout = mtv_channel_prepare (channel, &poll_fd);
+
+          g_assert_cmpint (poll (&poll_fd, 1, timeout), >=, 0);
+          mtv_channel_dispatch (channel, poll_fd.revents);
+        }
+      if (length == 4)
+        g_assert_no_error (error);
+      g_assert_cmpmem (got, 4, "DATA", 4);
+    }
+  g_assert_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA);
+  g_assert_nonnull (strstr (error->message, "'a.vmdk'"));
+  g_assert_nonnull (strstr (error->message, "520"));
+  g_assert_true (mtv_channel_free (channel));
+}
+
+static void
 test_cancelled (void)
 {
   int fd = temporary_file ();
@@ -122,6 +165,7 @@ main (int argc, char **argv)
   g_test_add_func ("/file-reader/range", test_range);
   g_test_add_func ("/file-reader/holes", test_holes);
   g_test_add_func ("/file-reader/past-the-end", test_past_the_end);
+  g_test_add_func ("/file-reader/channel", test_channel);
   g_test_add_func ("/file-reader/cancelled", test_cancelled);
   return g_test_run ();
 }

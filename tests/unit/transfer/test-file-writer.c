@@ -6,13 +6,65 @@
 #include "transfer/mtv-direct-reader.h"
 #include "transfer/mtv-file-writer.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define SIZE (9 * MIB + 513)
+
+/* The linker puts these in the place of the C library's: a disk that is full or cannot allocate,
+ * and files that are block devices. */
+int __real_fallocate64 (int fd, int mode, off_t offset, off_t length);
+int __wrap_fallocate64 (int fd, int mode, off_t offset, off_t length);
+int __real_fstat64 (int fd, struct stat *st);
+int __wrap_fstat64 (int fd, struct stat *st);
+int __real_ioctl (int fd, unsigned long request, ...);
+int __wrap_ioctl (int fd, unsigned long request, ...);
+
+static int fallocate_fails; /* with this errno */
+static guint64 device_size; /* 0: files are files */
+
+int
+__wrap_fallocate64 (int fd, int mode, off_t offset, off_t length)
+{
+  if (fallocate_fails == 0)
+    return __real_fallocate64 (fd, mode, offset, length);
+  errno = fallocate_fails;
+  return -1;
+}
+
+int
+__wrap_fstat64 (int fd, struct stat *st)
+{
+  int result = __real_fstat64 (fd, st);
+
+  if (device_size > 0)
+    {
+      st->st_mode = S_IFBLK;
+      st->st_size = 0;
+    }
+  return result;
+}
+
+int
+__wrap_ioctl (int fd, unsigned long request, ...)
+{
+  va_list arguments;
+
+  va_start (arguments, request);
+  void *argument = va_arg (arguments, void *);
+  va_end (arguments);
+  if (request != BLKGETSIZE64 || device_size == 0)
+    return __real_ioctl (fd, request, argument);
+  *(guint64 *) argument = device_size;
+  return 0;
+}
 
 typedef struct
 {
@@ -203,6 +255,145 @@ test_open_again (void)
   folder_clear (&f);
 }
 
+static int
+open_in (Folder *f, const char *name, int flags)
+{
+  int fd = openat (f->dirfd, name, flags | O_CLOEXEC, 0600);
+
+  g_assert_cmpint (fd, >=, 0);
+  return fd;
+}
+
+/* Whatever size the file had; a descriptor of another file is none of this one. */
+static void
+test_for_fd (void)
+{
+  Folder f;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MtvAligned) data = mtv_aligned_new (MIB);
+  g_autoptr (MtvAligned) got = mtv_aligned_new (MIB);
+
+  folder_init (&f, ".");
+  memset (data, 'x', MIB);
+  int fd = open_in (&f, "a.img", O_RDWR | O_CREAT);
+  int other = open_in (&f, "b.img", O_RDWR | O_CREAT | O_DIRECT);
+  g_assert_cmpint (ftruncate (fd, 3 * MIB), ==, 0);
+  g_autoptr (MtvFileWriter) writer = mtv_file_writer_new_for_fd (fd, other, MIB, "'a'", &error);
+  g_assert_no_error (error);
+  g_assert_true (mtv_writer_write (MTV_WRITER (writer), 0, data, MIB, NULL, &error));
+  g_assert_true (mtv_writer_flush (MTV_WRITER (writer), NULL, &error));
+  assert_file_is (&f, "a.img", data, MIB);
+  assert_file_is (&f, "b.img", (const guint8 *) "", 0);
+
+  g_autoptr (MtvReader) back = mtv_file_writer_open_reader_for_fd (fd, other, MIB, "'a'", &error);
+  g_assert_no_error (error);
+  close (fd); /* both have their own */
+  close (other);
+  g_assert_cmpuint (mtv_reader_get_size (back), ==, MIB);
+  g_assert_true (mtv_reader_read (back, 0, got, MIB, NULL, &error));
+  g_assert_cmpmem (got, MIB, data, MIB);
+  folder_clear (&f);
+}
+
+static void
+test_for_fd_refused (void)
+{
+  static const int flags[] = { O_RDONLY, O_WRONLY, O_RDWR | O_APPEND, O_RDWR | O_DIRECT };
+  Folder f;
+  int pipe_fds[2];
+
+  folder_init (&f, ".");
+  close (open_in (&f, "a.img", O_RDWR | O_CREAT));
+  for (guint i = 0; i < G_N_ELEMENTS (flags); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      int fd = open_in (&f, "a.img", flags[i]);
+
+      g_assert_null (mtv_file_writer_new_for_fd (fd, -1, MIB, "disk 'a'", &error));
+      g_assert_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT);
+      g_assert_nonnull (strstr (error->message, "disk 'a'"));
+      g_assert_nonnull (strstr (error->message, "reading and writing"));
+      close (fd);
+    }
+  assert_file_is (&f, "a.img", (const guint8 *) "", 0); /* and was not made any larger */
+
+  g_autoptr (GError) error = NULL;
+  g_assert_cmpint (pipe2 (pipe_fds, O_CLOEXEC), ==, 0);
+  g_assert_null (mtv_file_writer_open_reader_for_fd (pipe_fds[0], -1, MIB, "disk 'a'", &error));
+  g_assert_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT);
+  g_assert_nonnull (strstr (error->message, "disk 'a'"));
+  close (pipe_fds[0]);
+  close (pipe_fds[1]);
+  folder_clear (&f);
+}
+
+static void
+test_block_device (void)
+{
+  Folder f;
+  g_autoptr (GError) error = NULL;
+  g_autofree guint8 *data = g_malloc0 (2 * MIB);
+
+  folder_init (&f, ".");
+  int fd = open_in (&f, "a.img", O_RDWR | O_CREAT);
+  g_assert_cmpint (ftruncate (fd, 2 * MIB), ==, 0);
+  device_size = 2 * MIB;
+  g_assert_null (mtv_file_writer_new_for_fd (fd, -1, 2 * MIB + 1, "disk 'a'", &error));
+  g_assert_error (error, MTV_ERROR, MTV_ERROR_NO_SPACE);
+  g_assert_nonnull (strstr (error->message, "disk 'a'"));
+  g_assert_nonnull (strstr (error->message, "2097152"));
+  g_clear_error (&error);
+
+  g_autoptr (MtvFileWriter) writer = mtv_file_writer_new_for_fd (fd, -1, MIB, "'a'", &error);
+  device_size = 0;
+  g_assert_no_error (error);
+  data[MIB - 1] = 'x';
+  g_assert_true (mtv_writer_write (MTV_WRITER (writer), MIB - 1, "x", 1, NULL, &error));
+  assert_file_is (&f, "a.img", data, 2 * MIB); /* as large as it was */
+  close (fd);
+  folder_clear (&f);
+}
+
+static void
+test_preallocate (void)
+{
+  Folder f;
+  struct stat st;
+  guint64 size = 2 * MIB + 300;
+  g_autofree guint8 *data = g_malloc0 (size);
+  g_autoptr (GCancellable) cancelled = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+
+  folder_init (&f, ".");
+  g_autoptr (MtvFileWriter) writer
+      = mtv_file_writer_new (f.dirfd, "a.img", size, "disk 'a'", NULL, &error);
+  g_cancellable_cancel (cancelled);
+  g_assert_false (mtv_file_writer_preallocate (writer, cancelled, &error));
+  error = mtv_error_normalize (g_steal_pointer (&error));
+  g_assert_error (error, MTV_ERROR, MTV_ERROR_CANCELLED);
+  g_clear_error (&error);
+  fallocate_fails = ENOSPC;
+  g_assert_false (mtv_file_writer_preallocate (writer, NULL, &error));
+  g_assert_error (error, MTV_ERROR, MTV_ERROR_NO_SPACE);
+  g_assert_nonnull (strstr (error->message, "disk 'a'"));
+  g_clear_error (&error);
+  fallocate_fails = EOPNOTSUPP;
+  g_assert_true (mtv_file_writer_preallocate (writer, NULL, &error));
+  fallocate_fails = 0;
+
+  g_assert_true (mtv_file_writer_preallocate (writer, NULL, &error));
+  g_assert_no_error (error);
+  memset (data, 'x', size);
+  g_assert_true (mtv_writer_write (MTV_WRITER (writer), 0, data, size, NULL, &error));
+  g_assert_true (mtv_writer_zero (MTV_WRITER (writer), MIB, MIB, NULL, &error));
+  g_assert_true (mtv_writer_flush (MTV_WRITER (writer), NULL, &error));
+  memset (data + MIB, 0, MIB);
+  assert_file_is (&f, "a.img", data, size);
+  g_assert_cmpint (fstatat (f.dirfd, "a.img", &st, 0), ==, 0);
+  g_assert_cmpint (st.st_blocks * 512, >=, size); /* what was taken is kept */
+  folder_clear (&f);
+}
+
 static void
 test_no_links (void)
 {
@@ -232,6 +423,44 @@ test_no_links (void)
   folder_clear (&f);
 }
 
+/* The first failure is kept. */
+static void
+fill_done (MtvIo *io, GError *error)
+{
+  GError **kept = io->data;
+
+  if (*kept == NULL && error != NULL)
+    *kept = g_steal_pointer (&error);
+  g_clear_error (&error);
+  io->done = NULL;
+}
+
+static gboolean
+channel_is_told (MtvWriter *writer, const guint8 *data)
+{
+  g_autoptr (GError) error = NULL;
+  MtvChannel *channel = mtv_writer_open_channel (writer, NULL, &error);
+
+  for (guint64 at = 0; at < SIZE; at += MIB)
+    {
+      MtvIo io
+          = { MTV_IO_WRITE,      at,      MIN (SIZE - at, MIB), (guint8 *) data + at, fill_done,
+              (gpointer) &error, { NULL } };
+
+      mtv_channel_submit (channel, &io);
+      while (io.done != NULL)
+        {
+          struct pollfd fd;
+          int timeout = mtv_channel_prepare (channel, &fd);
+
+          poll (&fd, 1, timeout);
+          mtv_channel_dispatch (channel, fd.revents);
+        }
+    }
+  return mtv_channel_free (channel) && g_error_matches (error, MTV_ERROR, MTV_ERROR_NO_SPACE)
+         && strstr (error->message, "disk 'a'") != NULL;
+}
+
 /* What test_full_disk() runs on a full file system; the answer is its exit code. */
 static int
 fill (const char *path)
@@ -247,7 +476,8 @@ fill (const char *path)
   g_autoptr (MtvCopier) copier
       = mtv_copier_new (MTV_READER (source), MTV_WRITER (writer), map, TRUE);
   gboolean ok = copy_to_end (copier, NULL, &error);
-  return !ok && g_error_matches (error, MTV_ERROR, MTV_ERROR_NO_SPACE)
+  return !ok && channel_is_told (MTV_WRITER (writer), fake_memory_disk_get_data (source))
+                 && g_error_matches (error, MTV_ERROR, MTV_ERROR_NO_SPACE)
                  && strstr (error->message, "disk 'a'") != NULL
                  && mtv_block_map_get_n_done (map) < mtv_block_map_get_n_blocks (map)
              ? 0
@@ -299,5 +529,9 @@ main (int argc, char **argv)
   g_test_add_func ("/file-writer/full-disk", test_full_disk);
   g_test_add_func ("/file-writer/open-again", test_open_again);
   g_test_add_func ("/file-writer/no-links", test_no_links);
+  g_test_add_func ("/file-writer/for-fd", test_for_fd);
+  g_test_add_func ("/file-writer/for-fd/refused", test_for_fd_refused);
+  g_test_add_func ("/file-writer/for-fd/block-device", test_block_device);
+  g_test_add_func ("/file-writer/preallocate", test_preallocate);
   return g_test_run ();
 }
