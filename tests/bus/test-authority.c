@@ -317,7 +317,7 @@ test_table (void)
         check_interface (path, policy);
         interfaces++;
       }
-  g_assert_cmpuint (interfaces, ==, 5);
+  g_assert_cmpuint (interfaces, ==, 6);
 
   mtv_authority_get_rule (0, &interface, &method);
   for (guint row = 0; method != NULL; mtv_authority_get_rule (++row, &interface, &method))
