@@ -267,9 +267,9 @@ static GDBusInterfaceInfo *
 find_interface (const char *name)
 {
   GDBusInterfaceInfo *all[]
-      = { mtv_dbus_manager_interface_info (), mtv_dbus_provider_interface_info (),
-          mtv_dbus_plan_interface_info (), mtv_dbus_migration_interface_info (),
-          mtv_dbus_migration_vm_interface_info () };
+      = { mtv_dbus_manager_interface_info (),      mtv_dbus_provider_interface_info (),
+          mtv_dbus_plan_interface_info (),         mtv_dbus_migration_interface_info (),
+          mtv_dbus_migration_vm_interface_info (), mtv_dbus_transfer_interface_info () };
 
   for (gsize i = 0; i < G_N_ELEMENTS (all); i++)
     if (g_str_equal (all[i]->name, name))
