@@ -121,12 +121,12 @@ gboolean
 mtv_transfer_check_open (MtvTransferCheck *check, MtvVerifyRequest *request,
                          GCancellable *cancellable, GError **error)
 {
-  g_autofree char *label = g_strdup_printf ("'%s' of '%s'", check->file, request->name);
   const char *found;
   struct stat st;
 
   if (check->reader != NULL)
     return TRUE;
+  g_autofree char *label = g_strdup_printf ("'%s' of '%s'", check->file, request->name);
   int fd = open_file (request, check->file, 0, error);
   if (fd < 0)
     return FALSE;

@@ -22,7 +22,7 @@ void mtv_transfer_check_free (MtvTransferCheck *self);
 /* Reads the manifest that @request is about, and opens its folder if need be. Blocking.
  * (element-type MtvTransferCheck) (transfer full) */
 GPtrArray *mtv_transfer_checks_load (MtvVerifyRequest *request, GError **error);
-/* Opens the disk of @check, unless it is open. Blocking. */
+/* Opens the disk of @check, unless it is open: then @request may be NULL. Blocking. */
 gboolean mtv_transfer_check_open (MtvTransferCheck *check, MtvVerifyRequest *request,
                                   GCancellable *cancellable, GError **error);
 

@@ -267,9 +267,9 @@ static GDBusInterfaceInfo *
 find_interface (const char *name)
 {
   GDBusInterfaceInfo *all[]
-      = { mtv_dbus_manager_interface_info (), mtv_dbus_provider_interface_info (),
-          mtv_dbus_plan_interface_info (), mtv_dbus_migration_interface_info (),
-          mtv_dbus_migration_vm_interface_info () };
+      = { mtv_dbus_manager_interface_info (),      mtv_dbus_provider_interface_info (),
+          mtv_dbus_plan_interface_info (),         mtv_dbus_migration_interface_info (),
+          mtv_dbus_migration_vm_interface_info (), mtv_dbus_transfer_interface_info () };
 
   for (gsize i = 0; i < G_N_ELEMENTS (all); i++)
     if (g_str_equal (all[i]->name, name))
@@ -317,7 +317,7 @@ test_table (void)
         check_interface (path, policy);
         interfaces++;
       }
-  g_assert_cmpuint (interfaces, ==, 5);
+  g_assert_cmpuint (interfaces, ==, 6);
 
   mtv_authority_get_rule (0, &interface, &method);
   for (guint row = 0; method != NULL; mtv_authority_get_rule (++row, &interface, &method))
