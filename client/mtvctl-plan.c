@@ -84,9 +84,13 @@ static const struct
   const char *key;
   const char *label;
 } option_labels[] = {
-  { "devices", N_ ("Devices") },     { "format", N_ ("Format") },
-  { "verify", N_ ("Verification") }, { "target-power-state", N_ ("Power at the end") },
-  { "networks", N_ ("Networks") },   { "ignore", N_ ("Ignored concerns") },
+  { "devices", N_ ("Devices") },
+  { "format", N_ ("Format") },
+  { "hash", N_ ("Hash") },
+  { "verify", N_ ("Verification") },
+  { "target-power-state", N_ ("Power at the end") },
+  { "networks", N_ ("Networks") },
+  { "ignore", N_ ("Ignored concerns") },
 };
 
 static void
@@ -197,6 +201,7 @@ plan_options (Mtvctl *ctl, GError **error)
   add_string (&options, "description", ctl->description);
   add_string (&options, "devices", ctl->devices);
   add_string (&options, "format", ctl->format);
+  add_string (&options, "hash", ctl->hash);
   add_string (&options, "verify", ctl->verify);
   add_string (&options, "target-power-state", ctl->power);
   if (!add_pairs (&options, "target-names", "target-name", ctl->target_names, FALSE, error)

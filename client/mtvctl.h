@@ -28,7 +28,7 @@ typedef struct
   char *json_mode;
   gboolean json, json_pretty;
 
-  char *filter, *from, *to, *name, *description, *devices, *format, *verify, *power;
+  char *filter, *from, *to, *name, *description, *devices, *format, *hash, *verify, *power;
   GPtrArray *target_names, *networks, *ignore; /* (nullable) */
   gboolean all, start;
 

@@ -5,15 +5,11 @@
 #include "dbus/mtv-options.h"
 
 static const MtvOption known[] = {
-  { "description", "s" },
-  { "devices", "s" },
-  { "format", "s" },
-  { "verify", "s" },
-  { "target-names", "a{ss}" },
-  { "networks", "a{ss}" },
-  { "target-power-state", "s" },
-  { "ignore", "as" },
-  { NULL, NULL },
+  { "description", "s" },  { "devices", "s" },
+  { "format", "s" },       { "hash", "s" },
+  { "verify", "s" },       { "target-names", "a{ss}" },
+  { "networks", "a{ss}" }, { "target-power-state", "s" },
+  { "ignore", "as" },      { NULL, NULL },
 };
 
 static const struct
@@ -23,6 +19,7 @@ static const struct
 } choices[] = {
   { "devices", G_STRUCT_OFFSET (MtvPlan, devices) },
   { "format", G_STRUCT_OFFSET (MtvPlan, format) },
+  { "hash", G_STRUCT_OFFSET (MtvPlan, hash) },
   { "verify", G_STRUCT_OFFSET (MtvPlan, verify) },
   { "target-power-state", G_STRUCT_OFFSET (MtvPlan, target_power_state) },
 };

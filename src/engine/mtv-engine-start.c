@@ -60,6 +60,7 @@ target_for (const MtvPlan *plan, const MtvPlanVm *planned, MtvVm *vm)
   target->source = g_strdup ("");
   target->devices = g_strdup (mtv_plan_devices_for (plan, vm));
   target->format = g_strdup (plan->format);
+  mtv_hash_from_string (plan->hash, &target->hash);
   target->networks = plan->networks == NULL ? NULL : g_variant_ref (plan->networks);
   return target;
 }
@@ -306,6 +307,7 @@ record_for (const MtvPlan *plan, const MtvTarget *target, const char *run_id, gu
   record->destination = g_strdup (plan->destination);
   record->devices = g_strdup (target->devices);
   record->format = g_strdup (plan->format);
+  record->hash = g_strdup (plan->hash);
   record->verify = g_strdup (plan->verify);
   record->target_power_state = g_strdup (plan->target_power_state);
   record->networks = plan->networks == NULL ? NULL : g_variant_ref (plan->networks);

@@ -254,6 +254,7 @@ MtvTarget *
 mtv_job_get_target (MtvJob *self, GError **error)
 {
   const MtvJobRecord *record = self->record;
+  MtvHash hash;
 
   if (self->target != NULL)
     return self->target;
@@ -262,6 +263,12 @@ mtv_job_get_target (MtvJob *self, GError **error)
   g_autoptr (MtvVm) vm = mtv_vm_from_variant (record->vm != NULL ? record->vm : nothing, error);
   if (vm == NULL)
     return NULL;
+  if (!mtv_hash_from_string (record->hash, &hash))
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "'%s' is kept with a hash '%s'",
+                   record->name, record->hash);
+      return NULL;
+    }
 
   MtvProviderEntry *source = g_hash_table_lookup (self->context->providers, record->source);
   MtvTarget *target = mtv_target_new (vm);
@@ -274,6 +281,7 @@ mtv_job_get_target (MtvJob *self, GError **error)
   target->source_identity = g_strdup (record->source_identity);
   target->devices = g_strdup (record->devices);
   target->format = g_strdup (record->format);
+  target->hash = hash;
   target->networks = record->networks == NULL ? NULL : g_variant_ref (record->networks);
   target->start = g_str_equal (record->target_power_state, "on")
                   || (g_str_equal (record->target_power_state, "auto")

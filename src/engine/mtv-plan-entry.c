@@ -114,6 +114,7 @@ mtv_plan_entry_get_options (MtvPlanEntry *self)
                          plan->description == NULL ? "" : plan->description);
   g_variant_dict_insert (&dict, "devices", "s", plan->devices);
   g_variant_dict_insert (&dict, "format", "s", plan->format);
+  g_variant_dict_insert (&dict, "hash", "s", plan->hash);
   g_variant_dict_insert (&dict, "verify", "s", plan->verify);
   g_variant_dict_insert (&dict, "target-power-state", "s", plan->target_power_state);
   g_variant_dict_insert_value (&dict, "target-names", target_names (plan));

@@ -44,6 +44,7 @@ static const MtvField job_fields[] = {
   MTV_FIELD (MtvJobRecord, destination, "destination", 's'),
   MTV_FIELD (MtvJobRecord, devices, "devices", 's'),
   MTV_FIELD (MtvJobRecord, format, "format", 's'),
+  MTV_FIELD (MtvJobRecord, hash, "hash", 's'),
   MTV_FIELD (MtvJobRecord, verify, "verify", 's'),
   MTV_FIELD (MtvJobRecord, target_power_state, "target-power-state", 's'),
   MTV_FIELD (MtvJobRecord, networks, "networks", 'v'),

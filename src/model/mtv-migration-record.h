@@ -40,17 +40,18 @@ typedef struct
  * the plan's at the time of the start; later changes of the plan do not touch a run. */
 typedef struct
 {
-  char *run_id;                                         /* never NULL */
-  guint number;                                         /* from 1 */
-  char *vm_id;                                          /* never NULL; at the source */
-  char *name;                                           /* never NULL */
-  char *target_name;                                    /* never NULL */
-  gboolean target_name_given;                           /* by the user: never changed */
-  char *source;                                         /* never NULL; a provider's id */
-  char *destination;                                    /* never NULL; a provider's id */
-  char *devices, *format, *verify, *target_power_state; /* never NULL; see MtvPlan */
-  GVariant *networks;                                   /* (nullable) a{ss} */
-  GVariant *vm;          /* (nullable) the inventory's entry as the job started: a{sv} */
+  char *run_id;                                /* never NULL */
+  guint number;                                /* from 1 */
+  char *vm_id;                                 /* never NULL; at the source */
+  char *name;                                  /* never NULL */
+  char *target_name;                           /* never NULL */
+  gboolean target_name_given;                  /* by the user: never changed */
+  char *source;                                /* never NULL; a provider's id */
+  char *destination;                           /* never NULL; a provider's id */
+  char *devices, *format, *target_power_state; /* never NULL; see MtvPlan */
+  char *hash, *verify; /* never NULL; see MtvPlan. The map of a disk goes on with the same hash. */
+  GVariant *networks;  /* (nullable) a{ss} */
+  GVariant *vm;        /* (nullable) the inventory's entry as the job started: a{sv} */
   char *source_identity; /* (nullable) */
   char *state;           /* never NULL; of the cold or warm state table */
   char *outcome;    /* (nullable) what it ends as once it has cleaned up: "failed", "cancelled" */

@@ -21,6 +21,7 @@ static const MtvField fields[] = {
   MTV_FIELD_ARRAY (MtvPlan, vms, "vms", plan_vm_fields),
   MTV_FIELD (MtvPlan, devices, "devices", 's'),
   MTV_FIELD (MtvPlan, format, "format", 's'),
+  MTV_FIELD (MtvPlan, hash, "hash", 's'),
   MTV_FIELD (MtvPlan, verify, "verify", 's'),
   MTV_FIELD (MtvPlan, target_power_state, "target-power-state", 's'),
   MTV_FIELD (MtvPlan, networks, "networks", 'v'),
@@ -39,7 +40,8 @@ static const struct
 } choices[] = {
   { "devices", G_STRUCT_OFFSET (MtvPlan, devices), { "auto", "compatible", "virtio" } },
   { "format", G_STRUCT_OFFSET (MtvPlan, format), { "raw", "qcow2" } },
-  { "verify", G_STRUCT_OFFSET (MtvPlan, verify), { "on", "off", "full" } },
+  { "hash", G_STRUCT_OFFSET (MtvPlan, hash), { "xxh3-128", "sha256" } },
+  { "verify", G_STRUCT_OFFSET (MtvPlan, verify), { "written", "full", "off" } },
   { "target-power-state", G_STRUCT_OFFSET (MtvPlan, target_power_state), { "auto", "on", "off" } },
 };
 

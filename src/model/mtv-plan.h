@@ -23,7 +23,8 @@ typedef struct
   GPtrArray *vms;           /* (element-type MtvPlanVm) */
   char *devices;            /* never NULL: "auto", "compatible", "virtio" */
   char *format;             /* never NULL: "raw", "qcow2" */
-  char *verify;             /* never NULL: "on", "off", "full" */
+  char *hash;               /* never NULL: "xxh3-128", "sha256"; of the disks' blocks */
+  char *verify;             /* never NULL: "written" (what a run wrote), "full", "off" */
   char *target_power_state; /* never NULL: "auto" (as at the source), "on", "off" */
   GVariant *networks;       /* (nullable) a{ss}: source network to destination network; "" is the
                                default */
@@ -43,7 +44,7 @@ MtvPlanVm *mtv_plan_add_vm (MtvPlan *self); /* (transfer none) */
 GVariant *mtv_plan_to_variant (const MtvPlan *self); /* (transfer floating) a{sv} */
 MtvPlan *mtv_plan_from_variant (GVariant *variant, GError **error);
 
-/* Is @value one of those that the choice @key ("devices", "format", "verify",
+/* Is @value one of those that the choice @key ("devices", "format", "hash", "verify",
  * "target-power-state") knows? MTV_ERROR_INVALID_ARGUMENT says which it knows. */
 gboolean mtv_plan_validate_option (const char *key, const char *value, GError **error);
 

@@ -277,8 +277,8 @@ static gpointer
 job_from_variant (GVariant *variant, GError **error)
 {
   static const char *const keys[]
-      = { "vm-id",  "name",   "target-name",        "source", "destination", "devices",
-          "format", "verify", "target-power-state", "state",  NULL };
+      = { "vm-id", "name",   "target-name",        "source", "destination", "devices", "format",
+          "hash",  "verify", "target-power-state", "state",  NULL };
 
   return complete_from_variant (&mtv_job_record_fields, keys, variant, error);
 }

@@ -241,10 +241,11 @@ def test_defaults():
 
 def test_plan():
     assert out('plan', 'create', 'mine', '--from=office', 'web-1', '--format=qcow2',
-               '--network=a=b=c', '--network=pod') == "Created plan 'mine'.\n"
+               '--hash=sha256', '--verify=full', '--network=a=b=c', '--network=pod') == "Created plan 'mine'.\n"
     plan = js('plan', 'show', 'mine')[0]
     assert plan['options']['networks'] == {'a=b': 'c', '': 'pod'}, plan
     assert plan['options']['format'] == 'qcow2'
+    assert (plan['options']['hash'], plan['options']['verify']) == ('sha256', 'full')
     assert [v['id'] for v in plan['virtual-machines']] == ['vm-1']
     assert out('plan', 'archive', 'mine', '-q') == ''
     error = mtvctl('plan', 'start', 'mine', code=1).stderr
@@ -469,7 +470,8 @@ def test_german():
     assert 'ZUSTAND' in text and 'gescheitert' in text and text.endswith('4 Anbieter aufgelistet.\n')
     assert mtvctl('plan', 'show', 'wev', env=german, code=1).stderr \
         == 'Es gibt keinen Plan „wev“. War „web“ gemeint?\n'
-    assert 'Prüfung: on\n' in out('plan', 'show', 'web', env=german)
+    text = out('plan', 'show', 'web', env=german)
+    assert 'Prüfsumme: xxh3-128\n' in text and 'Prüfung: written\n' in text
     assert js('provider', 'list', env=german)[1]['state'] == 'failed'  # for programs nothing changes
 
 
@@ -493,6 +495,8 @@ def test_completion():
     assert complete('mtvctl --user plan create x --from office we') == ['web-1']
     assert complete('mtvctl --user plan create x --from=office we') == ['web-1']
     assert complete('mtvctl plan create --devices=v') == ['virtio']
+    assert complete('mtvctl plan create --hash=') == ['xxh3-128', 'sha256']
+    assert complete('mtvctl import --verify=') == ['written', 'full', 'off']
     assert complete('mtvctl import --json=p') == ['pretty']
 
 

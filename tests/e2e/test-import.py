@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What goes in comes out: every format of disks, several VMs and disks, every form of the result."""
 
+import hashlib
 import json
 import os
 import shutil
 import unittest
+
+import xxhash
 
 import harness
 import packages
@@ -137,6 +140,30 @@ class Import(unittest.TestCase):
         world.ctl('plan', 'create', 'folder', 'loose', '--from=folder', '--start', '--wait')
         _, disks = disks_of(world.folder_of('loose'))
         self.assertEqual(digest(disks[0]), self.sum)
+
+    def test_hashes(self):
+        """The manifest has the hash that was asked for, and it is that of what lies there."""
+        world = self.world
+        mkova('--name', 'hashed', world.path('hashed.ova'), self.raw)
+        for name, size, make, options in (
+                ('xxh3-128', 32, xxhash.xxh3_128_hexdigest, ()),
+                ('sha256', 64, lambda b: hashlib.sha256(b).hexdigest(),
+                 ('--hash=sha256', '--format=qcow2', '--verify=full'))):
+            with self.subTest(name):
+                os.mkdir(world.path(name))
+                world.ctl('import', world.path('hashed.ova'), '--to', world.path(name), *options)
+                manifest, disks = disks_of(world.path(name, 'hashed'))
+                described, = manifest['disks']
+                self.assertEqual(manifest['hash'], name)
+                self.assertEqual(os.path.basename(disks[0]), described['file'])
+                qemu_img('convert', '-f', described['format'], '-O', 'raw', disks[0],
+                         world.path('hashed.img'))
+                with open(world.path('hashed.img'), 'rb') as f:
+                    blocks = list(iter(lambda: f.read(described['block-size']), b''))
+                self.assertEqual(sum(map(len, blocks)), described['size'])
+                self.assertEqual(described['blocks'],
+                                 [make(b) if b.strip(b'\0') else None for b in blocks])
+                self.assertEqual({len(b) for b in described['blocks'] if b}, {size})
 
     def test_import_command(self):
         """One command, a folder of the user's own, qcow2 and virtio."""

@@ -279,6 +279,7 @@ destination_define (MtvDestination *self, const MtvTarget *target, GCancellable 
   g_autofree char *from = work_path (self, target, NULL);
   g_autofree char *to = g_build_filename (root, "vms", target->name, NULL);
   g_autofree char *mark = g_build_filename (to, "run", NULL);
+  g_autofree char *manifest = g_build_filename (from, "hash", NULL);
   g_autofree char *key = work_key (target);
   g_autofree char *owner = NULL;
 
@@ -288,11 +289,13 @@ destination_define (MtvDestination *self, const MtvTarget *target, GCancellable 
     {
       MtvTargetDisk *disk = g_ptr_array_index (target->disks, i);
 
+      g_assert_cmpint (mtv_block_map_get_hash (disk->map), ==, target->hash);
       g_assert_cmpuint (mtv_block_map_get_n_done (disk->map), ==,
                         mtv_block_map_get_n_blocks (disk->map));
     }
   if (g_file_get_contents (mark, &owner, NULL, NULL) && g_str_equal (owner, key))
     return g_steal_pointer (&to);
+  g_assert_true (g_file_set_contents (manifest, mtv_hash_to_string (target->hash), -1, NULL));
   g_assert_true (g_rename (from, to) == 0);
   fake_leave ("define");
   return g_steal_pointer (&to);

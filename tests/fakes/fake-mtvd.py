@@ -75,7 +75,7 @@ class Object:
             if args and isinstance(args[-1], dict):
                 known = {'Refresh': {'wait'}, 'ListVirtualMachines': {'filter', 'offset', 'limit'},
                          'GetTimeline': {'vm', 'offset', 'limit'},
-                         'CreatePlan': {'description', 'devices', 'format', 'verify', 'ignore',
+                         'CreatePlan': {'description', 'devices', 'format', 'hash', 'verify', 'ignore',
                                         'target-power-state', 'target-names', 'networks'}}
                 for key in set(args[-1]) - known.get(method, set()):
                     raise Error('InvalidArgument', f"Unknown option '{key}'")
@@ -132,7 +132,8 @@ class Plan(Object):
                          VirtualMachines=[{k: vm[k] for k in ('id', 'name')} for vm in vms],
                          Options=D(devices=options.get('devices', 'auto'),
                                    format=options.get('format', 'raw'),
-                                   verify=options.get('verify', 'on'),
+                                   hash=options.get('hash', 'xxh3-128'),
+                                   verify=options.get('verify', 'written'),
                                    networks=('a{ss}', options.get('networks', {}))),
                          CreatedTime=T0, State=state, LastMigration='/')
 

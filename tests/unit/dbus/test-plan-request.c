@@ -30,7 +30,8 @@ test_defaults (void)
   g_assert_null (((MtvPlanVm *) plan->vms->pdata[1])->target_name);
   g_assert_cmpstr (plan->devices, ==, "auto");
   g_assert_cmpstr (plan->format, ==, "raw");
-  g_assert_cmpstr (plan->verify, ==, "on");
+  g_assert_cmpstr (plan->hash, ==, "xxh3-128");
+  g_assert_cmpstr (plan->verify, ==, "written");
   g_assert_cmpstr (plan->target_power_state, ==, "auto");
   g_assert_null (plan->networks);
   g_assert_null (plan->ignore);
@@ -42,7 +43,7 @@ test_all (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (MtvPlan) plan
       = parse ("{'description': <'d'>, 'devices': <'virtio'>, 'format': <'qcow2'>,"
-               " 'verify': <'full'>, 'target-power-state': <'off'>,"
+               " 'hash': <'sha256'>, 'verify': <'full'>, 'target-power-state': <'off'>,"
                " 'target-names': <{'/dc/db': 'Database'}>, 'networks': <{'': 'pod'}>,"
                " 'ignore': <['secure.boot']>}",
                &error);
@@ -51,6 +52,7 @@ test_all (void)
   g_assert_cmpstr (plan->description, ==, "d");
   g_assert_cmpstr (plan->devices, ==, "virtio");
   g_assert_cmpstr (plan->format, ==, "qcow2");
+  g_assert_cmpstr (plan->hash, ==, "sha256");
   g_assert_cmpstr (plan->verify, ==, "full");
   g_assert_cmpstr (plan->target_power_state, ==, "off");
   g_assert_null (((MtvPlanVm *) plan->vms->pdata[0])->target_name);
@@ -79,7 +81,9 @@ test_refused (void)
   refused ("{'frmat': <'raw'>}", "'frmat'");
   refused ("{'format': <'vmdk'>}", "vmdk");
   refused ("{'devices': <''>}", "devices");
+  refused ("{'hash': <'md5'>}", "'hash' cannot be 'md5', only 'xxh3-128', 'sha256'");
   refused ("{'verify': <true>}", "'verify'");
+  refused ("{'verify': <'on'>}", "'verify' cannot be 'on', only 'written', 'full', 'off'");
   refused ("{'target-names': <{'web-4': 'x'}>}", "'web-4'");
   refused ("{'target-names': <{'web-3': ''}>}", "'web-3'");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mtv-error.h"
 #include "engine-fixture.h"
+#include "transfer/mtv-hash.h"
 
 static const char *
 step_states (MtvJob *job)
@@ -83,6 +84,27 @@ test_verify (EngineFixture *f, gconstpointer data)
   g_assert_nonnull (strstr (step_states (job), off ? "verifying=skipped" : "verifying=completed"));
   engine_assert_arrived (f, 0, "web-0");
   engine_assert_clean (f);
+}
+
+/* The hash option of the plan is that of the maps, which outlive the process. */
+static void
+test_hash (EngineFixture *f, gconstpointer data)
+{
+  const char *hash = data;
+  MtvPlan *plan;
+
+  engine_add_source (f, NULL);
+  plan = engine_make_plan (f, "p", 0, 1);
+  g_free (plan->hash);
+  plan->hash = g_strdup (hash);
+  MtvMigration *migration = engine_start_plan (f, engine_create_plan (f, plan, NULL), NULL);
+  engine_wait_for_state (engine_get_job (migration, 1), "succeeded");
+  engine_assert_arrived (f, 0, "web-0");
+
+  g_autofree char *path = g_build_filename (f->directory, "vms", "web-0", "hash", NULL);
+  g_autofree char *used = NULL;
+  g_assert_true (g_file_get_contents (path, &used, NULL, NULL));
+  g_assert_cmpstr (used, ==, hash);
 }
 
 static void
@@ -418,15 +440,22 @@ test_many (EngineFixture *f, gconstpointer data)
 int
 main (int argc, char *argv[])
 {
-  static const char *const verify[] = { "off", "on", "full" };
+  static const char *const verify[] = { "off", "written", "full" };
 
   g_test_init (&argc, &argv, NULL);
 #define ADD(name, data, func) \
   g_test_add ("/cold-job/" name, EngineFixture, data, engine_set_up, func, engine_tear_down)
   ADD ("success", NULL, test_success);
   ADD ("verify/off", verify[0], test_verify);
-  ADD ("verify/on", verify[1], test_verify);
+  ADD ("verify/written", verify[1], test_verify);
   ADD ("verify/full", verify[2], test_verify);
+  for (guint i = 0; i < MTV_N_HASHES; i++)
+    {
+      g_autofree char *path = g_strconcat ("/cold-job/hash/", mtv_hash_to_string (i), NULL);
+
+      g_test_add (path, EngineFixture, mtv_hash_to_string (i), engine_set_up, test_hash,
+                  engine_tear_down);
+    }
   ADD ("corrupt", NULL, test_corrupt);
   ADD ("failures", NULL, test_failures);
   ADD ("cancel", NULL, test_cancel);

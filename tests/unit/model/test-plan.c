@@ -21,7 +21,8 @@ test_defaults (void)
 
   g_assert_cmpstr (plan->devices, ==, "auto");
   g_assert_cmpstr (plan->format, ==, "raw");
-  g_assert_cmpstr (plan->verify, ==, "on");
+  g_assert_cmpstr (plan->hash, ==, "xxh3-128");
+  g_assert_cmpstr (plan->verify, ==, "written");
   g_assert_cmpstr (plan->target_power_state, ==, "auto");
   g_assert_cmpuint (plan->vms->len, ==, 0);
 }
@@ -50,7 +51,7 @@ test_round_trip (void)
   g_assert_no_error (error);
   g_autoptr (GVariant) second = g_variant_ref_sink (mtv_plan_to_variant (again));
   g_assert_cmpvariant (variant, second);
-  g_assert_cmpuint (g_variant_n_children (variant), ==, 13);
+  g_assert_cmpuint (g_variant_n_children (variant), ==, 14);
   vm = g_ptr_array_index (again->vms, 0);
   g_assert_cmpstr (vm->target_name, ==, "web-2");
 }
@@ -77,7 +78,8 @@ test_from_variant (void)
   g_autoptr (MtvPlan) least = parse ("{" WHOLE "}", &none);
 
   g_assert_no_error (none);
-  g_assert_cmpstr (least->verify, ==, "on");
+  g_assert_cmpstr (least->hash, ==, "xxh3-128");
+  g_assert_cmpstr (least->verify, ==, "written");
   for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
     {
       g_autoptr (GError) error = NULL;
@@ -99,7 +101,7 @@ test_validate_option (void)
 
   g_assert_false (mtv_plan_validate_option ("verify", "Full", &error));
   g_assert_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT);
-  g_assert_cmpstr (error->message, ==, "'verify' cannot be 'Full', only 'on', 'off', 'full'");
+  g_assert_cmpstr (error->message, ==, "'verify' cannot be 'Full', only 'written', 'full', 'off'");
   g_clear_error (&error);
   g_assert_false (mtv_plan_validate_option ("colour", "on", &error));
   g_assert_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT);

@@ -87,7 +87,8 @@ new_job (const char *run_id, guint number)
   g_autoptr (GVariant) dict = g_variant_ref_sink (g_variant_new_parsed (
       "{'run-id': <%s>, 'number': <%u>, 'vm-id': <'vm-7'>, 'name': <'web-3'>,"
       " 'target-name': <'web-3'>, 'source': <'s'>, 'destination': <'d'>, 'devices': <'auto'>,"
-      " 'format': <'raw'>, 'verify': <'on'>, 'target-power-state': <'off'>, 'state': <'copying'>,"
+      " 'format': <'raw'>, 'hash': <'sha256'>, 'verify': <'off'>, 'target-power-state': <'off'>, "
+      "'state': <'copying'>,"
       " 'networks': <{'VM Network': 'br0'}>, 'vm': <{'name': <'web-3'>}>,"
       " 'start-time': <uint64 18446744073709551615>,"
       " 'steps': <[{'name': <'copy'>, 'bytes-done': <uint64 5>}]>,"
