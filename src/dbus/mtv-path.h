@@ -7,8 +7,8 @@ G_BEGIN_DECLS
 
 #define MTV_PATH "/org/mtv/Manager"
 
-/* MTV_PATH/@kind/@id, where @kind is "provider", "plan", "migration" or "transfer". Ids come from the engine
- * and consist of [a-z0-9]. (transfer full) */
+/* MTV_PATH/@kind/@id, where @kind is "provider", "plan", "migration" or "transfer". Ids come from
+ * the engine and consist of [a-z0-9]. (transfer full) */
 char *mtv_path_new (const char *kind, const char *id);
 char *mtv_path_new_for_job (const MtvJobRecord *record);
 
