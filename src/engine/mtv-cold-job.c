@@ -325,6 +325,7 @@ start_disks (MtvJob *self, Work *work)
   g_clear_object (&self->disks);
   self->disks = mtv_disk_set_new (self->target, work->source, work->destination,
                                   self->context->store, self->context->settings.max_disks_per_vm);
+  mtv_disk_set_set_budget (self->disks, self->context->budget);
   mtv_rate_reset (&self->rate);
   self->saved_done = 0;
   g_clear_handle_id (&self->ticker, g_source_remove);
@@ -385,8 +386,8 @@ same_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   else if ((work = work_new (self)) != NULL)
     {
       start_disks (self, work);
-      mtv_disk_set_copy_async (self->disks, self->fresh, self->cancellable, disks_cb,
-                               g_object_ref (self));
+      mtv_disk_set_copy_async (self->disks, self->fresh, !g_str_equal (self->record->verify, "off"),
+                               self->cancellable, disks_cb, g_object_ref (self));
       self->fresh = FALSE;
     }
 }

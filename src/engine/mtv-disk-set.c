@@ -18,6 +18,7 @@ typedef struct
   guint pending;         /* threads that have not come back */
   MtvReader *reader;     /* (owned) (nullable) */
   MtvWriter *writer;     /* (owned) (nullable) */
+  MtvReader *written;    /* (owned) (nullable) the same, to be read back */
   MtvCopier *copier;     /* (owned) (nullable) */
   MtvVerifier *verifier; /* (owned) (nullable) */
 } Disk;
@@ -30,6 +31,7 @@ struct _MtvDiskSet
   MtvSource *source;           /* (owned) (nullable) */
   MtvDestination *destination; /* (owned) */
   MtvStore *store;             /* (owned) */
+  MtvBudget *budget;           /* (owned) (nullable) */
   guint parallel;
   Disk *disks; /* (owned) as many as the target has */
   guint n_disks;
@@ -39,6 +41,7 @@ struct _MtvDiskSet
   gulong cancelled_id;
   GError *error; /* (owned) (nullable) the first */
   gboolean fresh;
+  gboolean read_back;
   gboolean verifying;
   gboolean full;
 };
@@ -54,6 +57,7 @@ disk_clear (Disk *disk)
   g_clear_object (&disk->verifier);
   g_clear_object (&disk->reader);
   g_clear_object (&disk->writer);
+  g_clear_object (&disk->written);
 }
 
 static void
@@ -69,6 +73,7 @@ mtv_disk_set_finalize (GObject *object)
   g_clear_object (&self->source);
   g_clear_object (&self->destination);
   g_clear_object (&self->store);
+  g_clear_pointer (&self->budget, mtv_budget_unref);
 
   G_OBJECT_CLASS (mtv_disk_set_parent_class)->finalize (object);
 }
@@ -105,6 +110,14 @@ mtv_disk_set_new (MtvTarget *target, MtvSource *source, MtvDestination *destinat
   return self;
 }
 
+void
+mtv_disk_set_set_budget (MtvDiskSet *self, MtvBudget *budget)
+{
+  g_return_if_fail (MTV_IS_DISK_SET (self) && self->budget == NULL);
+
+  self->budget = mtv_budget_ref (budget);
+}
+
 static MtvTargetDisk *
 target_disk (Disk *disk)
 {
@@ -127,6 +140,7 @@ finish_if_idle (MtvDiskSet *self)
     {
       g_clear_object (&self->disks[i].reader);
       g_clear_object (&self->disks[i].writer);
+      g_clear_object (&self->disks[i].written);
     }
   if (self->error != NULL)
     g_task_return_error (task, g_steal_pointer (&self->error));
@@ -154,6 +168,7 @@ thread_ended (Disk *disk, GError *error)
       disk->state = MTV_DISK_DONE;
       g_clear_object (&disk->reader);
       g_clear_object (&disk->writer);
+      g_clear_object (&disk->written);
     }
   if (self->error == NULL)
     start_more (self);
@@ -217,7 +232,13 @@ open_ends (gpointer data, GCancellable *cancellable, GError **error)
     }
   disk->writer = mtv_destination_open_writer (self->destination, self->target, disk->index,
                                               cancellable, error);
-  return disk->writer != NULL;
+  if (disk->writer == NULL)
+    return FALSE;
+  if (!self->read_back || !mtv_destination_can_read_back (self->destination, self->target))
+    return TRUE;
+  disk->written = mtv_destination_open_reader (self->destination, self->target, disk->index,
+                                               cancellable, error);
+  return disk->written != NULL;
 }
 
 static gboolean
@@ -261,6 +282,8 @@ static void
 start_verifying (Disk *disk)
 {
   disk->verifier = mtv_verifier_new (disk->reader, target_disk (disk)->map, disk->set->full);
+  if (disk->set->budget != NULL)
+    mtv_verifier_set_budget (disk->verifier, disk->set->budget);
   disk->pending++;
   mtv_verifier_verify_async (disk->verifier, disk->set->cancellable, verified_cb, disk);
 }
@@ -271,6 +294,10 @@ start_copying (Disk *disk)
   MtvDiskSet *self = disk->set;
 
   disk->copier = mtv_copier_new (disk->reader, disk->writer, target_disk (disk)->map, self->fresh);
+  if (self->budget != NULL)
+    mtv_copier_set_budget (disk->copier, self->budget);
+  if (disk->written != NULL)
+    mtv_copier_set_read_back (disk->copier, disk->written);
   mtv_copier_set_checkpoint (disk->copier, CHECKPOINT_BYTES, save_checkpoint, disk, NULL);
   disk->pending++;
   mtv_copier_copy_async (disk->copier, self->cancellable, copied_cb, disk);
@@ -349,13 +376,15 @@ start (MtvDiskSet *self, GCancellable *cancellable, GAsyncReadyCallback callback
 }
 
 void
-mtv_disk_set_copy_async (MtvDiskSet *self, gboolean fresh, GCancellable *cancellable,
-                         GAsyncReadyCallback callback, gpointer user_data)
+mtv_disk_set_copy_async (MtvDiskSet *self, gboolean fresh, gboolean read_back,
+                         GCancellable *cancellable, GAsyncReadyCallback callback,
+                         gpointer user_data)
 {
   g_return_if_fail (MTV_IS_DISK_SET (self));
   g_return_if_fail (MTV_IS_SOURCE (self->source));
 
   self->fresh = fresh;
+  self->read_back = read_back;
   self->verifying = FALSE;
   start (self, cancellable, callback, user_data);
 }

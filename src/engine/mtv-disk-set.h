@@ -4,6 +4,7 @@
 #include "provider/mtv-destination.h"
 #include "provider/mtv-source.h"
 #include "store/mtv-store.h"
+#include "transfer/mtv-budget.h"
 
 G_BEGIN_DECLS
 
@@ -16,11 +17,16 @@ G_DECLARE_FINAL_TYPE (MtvDiskSet, mtv_disk_set, MTV, DISK_SET, GObject)
 MtvDiskSet *mtv_disk_set_new (MtvTarget *target, MtvSource *source, MtvDestination *destination,
                               MtvStore *store, guint parallel);
 
+/* The memory that its copies share with those of others. */
+void mtv_disk_set_set_budget (MtvDiskSet *self, MtvBudget *budget);
+
 /* Copies what the maps of the target (and what the store knows of them) call pending. @fresh: the
- * volumes were never written to. The source's own checksums are compared at the same time. */
-void mtv_disk_set_copy_async (MtvDiskSet *self, gboolean fresh, GCancellable *cancellable,
-                              GAsyncReadyCallback callback, gpointer user_data);
-/* Reads all disks back; @full: their holes as well. */
+ * volumes were never written to. @read_back: what was flushed is read back while the copy goes on,
+ * if the destination allows it. The source's own checksums are compared at the same time. */
+void mtv_disk_set_copy_async (MtvDiskSet *self, gboolean fresh, gboolean read_back,
+                              GCancellable *cancellable, GAsyncReadyCallback callback,
+                              gpointer user_data);
+/* Reads all disks back, but for what the copy has read back; @full: their holes as well. */
 void mtv_disk_set_verify_async (MtvDiskSet *self, gboolean full, GCancellable *cancellable,
                                 GAsyncReadyCallback callback, gpointer user_data);
 gboolean mtv_disk_set_finish (MtvDiskSet *self, GAsyncResult *result, GError **error);

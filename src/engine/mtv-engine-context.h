@@ -6,6 +6,7 @@
 #include "engine/mtv-scheduler.h"
 #include "engine/mtv-settings.h"
 #include "store/mtv-store.h"
+#include "transfer/mtv-budget.h"
 
 G_BEGIN_DECLS
 
@@ -15,6 +16,7 @@ typedef struct
   MtvStore *store;         /* (owned) */
   MtvClock *clock;         /* (owned) */
   MtvScheduler *scheduler; /* (owned) */
+  MtvBudget *budget;       /* (owned) memory of all copies */
   MtvSettings settings;
   GHashTable *providers; /* (owned) id to MtvProviderEntry */
   GPtrArray *migrations; /* (owned) (element-type MtvMigration) */

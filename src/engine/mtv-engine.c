@@ -5,6 +5,9 @@
 #include "engine/mtv-plan-entry-private.h"
 #include "store/mtv-store-objects.h"
 
+/* For the data that is under way, of all copies together. */
+#define COPY_MEMORY (64 * 1024 * 1024)
+
 G_DEFINE_FINAL_TYPE (MtvEngine, mtv_engine, G_TYPE_OBJECT)
 
 enum
@@ -32,6 +35,7 @@ mtv_engine_dispose (GObject *object)
   g_clear_pointer (&self->context.providers, g_hash_table_unref);
   g_clear_pointer (&self->providers, g_ptr_array_unref);
   g_clear_object (&self->context.scheduler);
+  g_clear_pointer (&self->context.budget, mtv_budget_unref);
   g_clear_object (&self->context.clock);
   g_clear_object (&self->context.store);
 
@@ -95,6 +99,7 @@ mtv_engine_new (MtvStore *store, MtvClock *clock, const MtvProviderType *const *
 
   self->context.store = g_object_ref (store);
   self->context.clock = g_object_ref (clock);
+  self->context.budget = mtv_budget_new (COPY_MEMORY);
   self->context.scheduler = mtv_scheduler_new (self->context.settings.max_vms_in_flight);
   self->types = types;
   self->image_directory = g_strdup (image_directory);

@@ -416,6 +416,7 @@ start_copying (MtvTransfer *self)
       g_autoptr (MtvThrottle) throttle = mtv_throttle_new (request->throttle);
       mtv_copier_set_throttle (self->copier, throttle);
     }
+  mtv_copier_set_budget (self->copier, self->context->budget);
   /* A full check reads all of it afterwards, unless it is not all known. */
   if (request->verify == MTV_TRANSFER_VERIFY_WRITTEN
       || (request->verify == MTV_TRANSFER_VERIFY_FULL && ends->bitmap != NULL))

@@ -3,10 +3,26 @@
 
 G_DEFINE_INTERFACE (MtvDestination, mtv_destination, MTV_TYPE_PROVIDER)
 
+static gboolean
+cannot_read_back (MtvDestination *self, const MtvTarget *target)
+{
+  (void) self;
+  (void) target;
+  return FALSE;
+}
+
 static void
 mtv_destination_default_init (MtvDestinationInterface *iface)
 {
-  (void) iface;
+  iface->can_read_back = cannot_read_back;
+}
+
+gboolean
+mtv_destination_can_read_back (MtvDestination *self, const MtvTarget *target)
+{
+  g_return_val_if_fail (MTV_IS_DESTINATION (self), FALSE);
+
+  return MTV_DESTINATION_GET_IFACE (self)->can_read_back (self, target);
 }
 
 void

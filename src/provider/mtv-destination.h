@@ -36,6 +36,7 @@ struct _MtvDestinationInterface
                              GCancellable *cancellable, GError **error);
   MtvReader *(*open_reader) (MtvDestination *self, const MtvTarget *target, guint disk,
                              GCancellable *cancellable, GError **error);
+  gboolean (*can_read_back) (MtvDestination *self, const MtvTarget *target); /* Default: FALSE */
   char *(*define) (MtvDestination *self, const MtvTarget *target, GCancellable *cancellable,
                    GError **error);
   gboolean (*remove) (MtvDestination *self, const char *kind, const char *key,
@@ -70,6 +71,10 @@ MtvWriter *mtv_destination_open_writer (MtvDestination *self, const MtvTarget *t
 /* What is on stable storage, past caches as far as that can be had. (transfer full) */
 MtvReader *mtv_destination_open_reader (MtvDestination *self, const MtvTarget *target, guint disk,
                                         GCancellable *cancellable, GError **error);
+
+/* May open_reader() be called while the disk's writer is open, and sees what that has flushed? Any
+ * thread. */
+gboolean mtv_destination_can_read_back (MtvDestination *self, const MtvTarget *target);
 
 /* Makes the VM, whole and durable, in one step that either happened or did not; says where it is.
  * When it happened before the crash, says so again. All writers are closed. (transfer full) */

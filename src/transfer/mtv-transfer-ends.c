@@ -2,15 +2,19 @@
 #include "transfer/mtv-transfer-ends.h"
 
 #include "base/mtv-error.h"
+#include "base/mtv-io.h"
 #include "transfer/mtv-file-reader.h"
 #include "transfer/mtv-file-writer.h"
 #include "transfer/mtv-gzip-reader.h"
+#include "transfer/mtv-http-reader.h"
 #include "transfer/mtv-image.h"
 #include "transfer/mtv-nbd-disk.h"
+#include "transfer/mtv-stream-reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -38,7 +42,7 @@ mtv_transfer_ends_new (const char *source, const char *destination)
 
   self->source = g_strdup (source);
   self->destination = g_strdup (destination);
-  self->source_fd = self->destination_fd = self->destination_direct_fd = -1;
+  self->source_fd = self->ca_fd = self->destination_fd = self->destination_direct_fd = -1;
   return self;
 }
 
@@ -57,6 +61,8 @@ mtv_transfer_ends_free (MtvTransferEnds *self)
   g_free (self->bitmap);
   g_free (self->ca);
   g_free (self->destination);
+  if (self->ca_fd >= 0)
+    close (self->ca_fd);
   g_free (self->source_key);
   g_free (self->destination_key);
   g_free (self);
@@ -226,8 +232,7 @@ open_packed (MtvReader *file, const MtvImage *packed, const char *label, GCancel
   if (packed->format == MTV_IMAGE_GZIP)
     content = (MtvReader *) mtv_gzip_reader_new (file, G_MAXINT64, label, cancellable, error);
   else
-    g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED, "%s is packed with %s: unpack it first",
-                 label, mtv_image_format_to_string (packed->format));
+    content = mtv_stream_reader_open (file, 0, label, cancellable, error);
   if (content == NULL)
     return NULL;
   return mtv_image_open_content (content, packed, label, cancellable, error);
@@ -280,11 +285,26 @@ open_nbd (MtvTransferEnds *self, const char *label, GCancellable *cancellable, G
 static MtvReader *
 open_http (MtvTransferEnds *self, const char *label, GCancellable *cancellable, GError **error)
 {
-  (void) self;
-  (void) cancellable;
-  g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED, "%s cannot be read: this mtvd has no http",
-               label);
-  return NULL;
+  g_autofree char *ca_file = NULL;
+
+  if (self->ca != NULL)
+    {
+      self->ca_fd = memfd_create ("ca", MFD_CLOEXEC);
+      if (self->ca_fd < 0
+          || !mtv_io_pwrite (self->ca_fd, self->ca, strlen (self->ca), 0, "the certificates",
+                             error))
+        return NULL;
+      ca_file = g_strdup_printf ("/proc/self/fd/%d", self->ca_fd);
+    }
+  MtvHttpOptions options = { .ca_file = ca_file, .insecure = self->insecure };
+  MtvHttpReader *file = mtv_http_reader_new (self->source, &options, label, cancellable, error);
+  if (file != NULL)
+    {
+      g_autofree char *version = mtv_http_reader_get_version (file);
+
+      self->source_key = g_strdup_printf ("http:%s:%s", self->source, version);
+    }
+  return (MtvReader *) file;
 }
 
 gboolean

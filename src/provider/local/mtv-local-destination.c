@@ -262,6 +262,14 @@ local_destination_open_reader (MtvDestination *destination, const MtvTarget *tar
   return open_volume (destination, target, disk, FALSE, cancellable, error);
 }
 
+/* A qcow2 file is locked by the qemu-nbd that writes it. */
+static gboolean
+local_destination_can_read_back (MtvDestination *destination, const MtvTarget *target)
+{
+  (void) destination;
+  return g_str_equal (target->format, "raw");
+}
+
 static char *
 local_destination_define (MtvDestination *destination, const MtvTarget *target,
                           GCancellable *cancellable, GError **error)
@@ -311,6 +319,7 @@ mtv_local_destination_destination_init (MtvDestinationInterface *iface)
   iface->create_volumes = local_destination_create_volumes;
   iface->open_writer = local_destination_open_writer;
   iface->open_reader = local_destination_open_reader;
+  iface->can_read_back = local_destination_can_read_back;
   iface->define = local_destination_define;
   iface->remove = local_destination_remove;
 }
