@@ -267,12 +267,11 @@ take_stream (MtvStreamReader *self, guint64 offset, GCancellable *cancellable, G
 static void
 give_back (MtvStreamReader *self, Stream *stream)
 {
-  g_autoptr (Stream) surplus = NULL;
-
   g_mutex_lock (&self->lock);
-  surplus = g_steal_pointer (&self->stream);
+  Stream *surplus = self->stream;
   self->stream = stream;
   g_mutex_unlock (&self->lock);
+  g_clear_pointer (&surplus, stream_free);
 }
 
 static gboolean

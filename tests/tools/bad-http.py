@@ -142,11 +142,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.plain(b'', 302, Location='file:///etc/passwd')
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *args):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a client may go when it likes
+            super().handle_error(*args)
+
+
 with open(sys.argv[1], 'rb') as file:
     contents = file.read()
 ended = threading.Event()
-server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-server.daemon_threads = True
+server = Server(('127.0.0.1', 0), Handler)
 port = server.socket.getsockname()[1]
 print(port, flush=True)
 threading.Thread(target=server.serve_forever, daemon=True).start()

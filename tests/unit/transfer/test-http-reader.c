@@ -481,6 +481,7 @@ test_basic (void)
   g_autofree char *url = g_strdup_printf ("http://joe:s3cr%%40t@127.0.0.1:%u/none", web->bad_port);
   g_autoptr (MtvReader) reader = open_url (url, NULL);
 
+  assert_range (reader, web, 0, 1);
   g_auto (GStrv) log = web_read_bad_log (web, "/none");
   g_assert_nonnull (strstr (log[0], "|Authorization=Basic am9lOnMzY3JAdA==|")); /* joe:s3cr@t */
 }
