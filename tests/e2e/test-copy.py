@@ -115,7 +115,7 @@ class Sources(Copy):
         for verify in ('written', 'full', 'off'):
             with self.subTest(verify):
                 path = self.path(verify)
-                props = self.copy(raw, path, verify=verify, hash='sha256')
+                props = self.copy(raw, path, source_format='raw', verify=verify, hash='sha256')
                 self.assertTrue(same(raw, path))
                 self.assertLessEqual(os.stat(path).st_blocks, os.stat(raw).st_blocks + 8)
                 self.assertEqual(props['Kind'], 'copy')
@@ -129,7 +129,7 @@ class Sources(Copy):
         fds = {'source_file': self.open(raw), 'manifest': self.new_file(manifest),
                'destination_file': self.open(destination, os.O_RDWR | os.O_CREAT)}
         fds['destination_direct'] = self.open(destination, os.O_RDWR | os.O_DIRECT)
-        self.copy('/a/name/for/people', '/another', fds=fds, preallocate=True)
+        self.copy('/a/name/for/people', '/another', source_format='raw', fds=fds, preallocate=True)
         self.assertTrue(same(raw, destination))
         self.assertEqual(check_manifest(manifest, raw)['file'], 'another')
         self.assertGreaterEqual(os.stat(destination).st_blocks * 512, 24 * MIB)
@@ -183,7 +183,7 @@ class Destinations(Copy):
 
     def test_over_a_file(self):
         """Only by force, and then nothing of it stays."""
-        raw = make_image(self.path('raw.img'), 4 * MIB + 1)
+        raw = make_image(self.path('raw.img'), 4 * MIB + 512)
         old = make_full(self.path('old'), 6 * MIB)
         self.refused('Exists', old, 'force', names=(raw, old))
         self.assertEqual(os.path.getsize(old), 6 * MIB)
@@ -210,7 +210,7 @@ class Destinations(Copy):
 class Changes(Copy):
     def test_compare(self):
         """Only what differs from the manifest is written; the rest is not even looked at."""
-        raw, copy = make_full(self.path('raw.img'), 16 * MIB + 100), self.path('copy')
+        raw, copy = make_full(self.path('raw.img'), 16 * MIB + 512), self.path('copy')
         first, second = self.path('first.json'), self.path('second.json')
         self.copy(raw, copy, fds={'manifest': self.new_file(first)})
         for offset in (0, 5 * MIB + 77, 16 * MIB):
@@ -218,8 +218,8 @@ class Changes(Copy):
         flip(copy, 9 * MIB)
         props = self.copy(raw, copy, compare=True, fds={'manifest': self.new_file(second),
                                                         'manifest_in': self.open(first)})
-        self.assertEqual(props['BytesWritten'], 2 * MIB + 100)
-        self.assertEqual(props['BytesDone'], 16 * MIB + 100)
+        self.assertEqual(props['BytesWritten'], 2 * MIB + 512)
+        self.assertEqual(props['BytesDone'], 16 * MIB + 512)
         self.assertFalse(same(raw, copy))
         flip(copy, 9 * MIB)
         self.assertTrue(same(raw, copy))
@@ -251,7 +251,7 @@ class Verify(Copy):
     def setUp(self):
         super().setUp()
         os.mkdir(self.path('vm'))
-        self.raw = make_image(self.path('raw.img'), 16 * MIB + 100)
+        self.raw = make_image(self.path('raw.img'), 16 * MIB + 512)
         change(self.raw, 5 * MIB, b'data')
         change(self.raw, 8 * MIB, bytes(MIB))
         self.disk, self.manifest = self.path('vm', 'disk.img'), self.path('vm', 'manifest.json')
@@ -268,13 +268,13 @@ class Verify(Copy):
                 props = self.verify(name, **options)
                 self.assertEqual((props['Kind'], props['Source'], props['Destination']),
                                  ('verify', '', name))
-                self.assertEqual(props['Details'], {'size': 16 * MIB + 100, 'hash': 'xxh3-128'})
-        self.assertEqual(props['BytesVerified'], 16 * MIB + 100)
+                self.assertEqual(props['Details'], {'size': 16 * MIB + 512, 'hash': 'xxh3-128'})
+        self.assertEqual(props['BytesVerified'], 16 * MIB + 512)
 
     def test_differs(self):
         """In data and in a hole: the file and the offset are named."""
         folder = self.path('vm')
-        for offset, full in ((5 * MIB + 3, False), (16 * MIB + 99, True), (8 * MIB + 17, True)):
+        for offset, full in ((5 * MIB + 3, False), (16 * MIB + 511, True), (8 * MIB + 17, True)):
             with self.subTest(offset=offset):
                 flip(self.disk, offset)
                 self.refused('ChecksumMismatch', 'disk.img', str(offset // MIB * MIB), method='Verify',
@@ -394,6 +394,7 @@ class Refused(Copy):
     def test_sources(self):
         new = self.path('new')
         empty, cut = self.path('empty'), self.path('cut.qcow2')
+        odd = make_full(self.path('odd'), 100 * KIB + 1)
         with open(empty, 'wb'):
             pass
         qemu_img('convert', '-f', 'raw', '-O', 'qcow2', self.raw, cut)
@@ -404,6 +405,7 @@ class Refused(Copy):
                 ('InvalidArgument', self.world.folder, ('regular file',), {}),
                 ('InvalidArgument', '/dev/null', (), {}),
                 ('BadData', empty, ('empty',), {}),
+                ('BadData', odd, ('sectors',), {}),
                 ('BadData', self.raw, ("'vmdk'", "'raw'"), {'source_format': 'vmdk'}),
                 ('Unsupported', self.path('child.qcow2'), (), {}),
                 ('BadData', cut, (), {})):
