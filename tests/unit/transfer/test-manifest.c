@@ -309,6 +309,41 @@ test_damage (void)
     assert_refused (&damages[i]);
 }
 
+/* The example of the manual, which has to be read there, too, and tells the truth. */
+static void
+test_manual (void)
+{
+  g_autofree char *page = NULL;
+  g_autofree guint8 *yes = g_malloc (MIB / 2);
+  guint8 hash[MTV_HASH_MAX_SIZE], got[MTV_HASH_MAX_SIZE];
+  g_autoptr (GError) error = NULL;
+
+  g_file_get_contents (MANUAL, &page, NULL, &error);
+  g_assert_no_error (error);
+  char *begin = strstr (strstr (page, ".SH EXAMPLE"), "\n{\n");
+  g_autoptr (GString) text = g_string_new_len (begin, strstr (begin, "\n.fi\n") - begin);
+  g_string_replace (text, "\\-", "-", 0);
+  g_autoptr (MtvManifest) manifest = mtv_manifest_parse (text->str, text->len, WHAT, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (manifest->vm_name, ==, "Web");
+
+  const MtvManifestDisk *disk = g_ptr_array_index (manifest->disks, 0);
+  for (gsize i = 0; i < MIB / 2; i++)
+    yes[i] = i % 2 == 0 ? 'y' : '\n';
+  mtv_hash_data (manifest->hash, yes, MIB / 2, hash);
+  g_assert_cmpint (mtv_block_map_get (disk->map, 0, NULL), ==, MTV_BLOCK_ZERO);
+  g_assert_cmpint (mtv_block_map_get (disk->map, 1, got), ==, MTV_BLOCK_DATA);
+  g_assert_cmpmem (got, 16, hash, 16);
+
+  /* What is written of it is the example to the letter. */
+  int fd = temporary_file ();
+  g_assert_true (mtv_manifest_write (manifest, fd, &error));
+  g_autofree char *written = g_malloc0 (text->len + 2);
+  g_assert_cmpint (pread (fd, written, text->len + 1, 0), ==, text->len);
+  g_assert_cmpmem (written, text->len - 1, text->str + 1, text->len - 1);
+  close (fd);
+}
+
 /* Cut anywhere, it is no manifest: what a power cut leaves of it is not taken for one. */
 static void
 test_cut (void)
@@ -340,6 +375,7 @@ main (int argc, char **argv)
   g_test_add_func ("/manifest/refused-at-writing", test_refused_at_writing);
   g_test_add_func ("/manifest/sample", test_sample);
   g_test_add_func ("/manifest/damage", test_damage);
+  g_test_add_func ("/manifest/manual", test_manual);
   g_test_add_func ("/manifest/cut", test_cut);
   return g_test_run ();
 }
