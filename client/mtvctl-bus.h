@@ -60,6 +60,7 @@ gboolean mtvctl_wait_until (Mtvctl *ctl, MtvctlCondition is_done, gpointer user_
 /* Puts "what was tried: " before an error of a call; FALSE, to be returned at once. */
 gboolean mtvctl_explain (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
 void mtvctl_print_error (const GError *error);
+void mtvctl_print_error_with_hint (const GError *error, const char *hint /* (nullable) */);
 /* A sentence that helps with errors of this kind, in the user's language, or NULL. */
 const char *mtvctl_hint (const GError *error);
 int mtvctl_exit_code (Mtvctl *ctl, const GError *error);

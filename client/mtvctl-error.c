@@ -113,10 +113,9 @@ mtvctl_hint (const GError *error)
 }
 
 void
-mtvctl_print_error (const GError *error)
+mtvctl_print_error_with_hint (const GError *error, const char *hint)
 {
   MtvctlTerminal terminal = mtvctl_terminal_for_fd (STDERR_FILENO);
-  const char *hint = mtvctl_hint (error);
   g_auto (GStrv) lines = g_strsplit (error->message, "\n", -1);
 
   fflush (stdout);
@@ -131,4 +130,10 @@ mtvctl_print_error (const GError *error)
   if (hint != NULL)
     fprintf (stderr, "%s%s%s\n", mtvctl_style (&terminal, MTVCTL_GREY), hint,
              mtvctl_style (&terminal, MTVCTL_PLAIN));
+}
+
+void
+mtvctl_print_error (const GError *error)
+{
+  mtvctl_print_error_with_hint (error, mtvctl_hint (error));
 }

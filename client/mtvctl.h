@@ -30,7 +30,8 @@ typedef struct
 
   char *filter, *from, *to, *name, *description, *devices, *format, *hash, *verify, *power;
   GPtrArray *target_names, *networks, *ignore; /* (nullable) */
-  gboolean all, start;
+  char *throttle, *bitmap, *manifest, *source_format, *ca_file;
+  gboolean all, start, compare, preallocate, insecure, force, no_wait, full;
 
   MtvctlTerminal out;
   GDBusConnection *bus;        /* (owned) */
@@ -66,6 +67,8 @@ int mtvctl_migration_timeline (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_defaults_show (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_defaults_set (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_import (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_copy (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_verify (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_monitor (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_version (Mtvctl *ctl, char **args, GError **error);
 
