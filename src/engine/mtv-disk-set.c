@@ -426,7 +426,7 @@ add_progress (Disk *disk, guint64 *done, guint64 *total)
   else if (!disk->set->verifying) /* its turn has not come: what the inventory tells */
     *total += target->source->allocated;
   else if (target->map != NULL)
-    *total += mtv_block_map_get_n_data (target->map) * mtv_block_map_get_block_size (target->map);
+    *total += mtv_block_map_get_data_bytes (target->map);
 }
 
 void

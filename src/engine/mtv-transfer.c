@@ -348,10 +348,8 @@ start_checks (MtvTransfer *self)
     {
       MtvTransferCheck *check = g_ptr_array_index (self->checks, i);
       guint64 size = mtv_block_map_get_disk_size (check->map);
-      guint64 data
-          = mtv_block_map_get_n_data (check->map) * mtv_block_map_get_block_size (check->map);
 
-      self->to_read_back += is_full (self) ? size : MIN (data, size);
+      self->to_read_back += is_full (self) ? size : mtv_block_map_get_data_bytes (check->map);
     }
   enter (self, STATE_VERIFYING);
   check_next (self);

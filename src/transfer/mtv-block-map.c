@@ -136,6 +136,18 @@ get_locked (MtvBlockMap *self, guint index)
   return self->states[index] & ~READ_BACK;
 }
 
+guint64
+mtv_block_map_get_data_bytes (MtvBlockMap *self)
+{
+  g_return_val_if_fail (self != NULL, 0);
+
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  guint64 bytes = self->n_data * self->block_size;
+  if (self->n_blocks > 0 && get_locked (self, self->n_blocks - 1) == MTV_BLOCK_DATA)
+    bytes -= self->n_blocks * self->block_size - self->disk_size;
+  return bytes;
+}
+
 static void
 set_locked (MtvBlockMap *self, guint index, MtvBlockState state, const guint8 *hash)
 {

@@ -31,6 +31,8 @@ guint mtv_block_map_get_n_blocks (MtvBlockMap *self);
 /* Blocks that are not pending. */
 guint mtv_block_map_get_n_done (MtvBlockMap *self);
 guint mtv_block_map_get_n_data (MtvBlockMap *self);
+/* Bytes in blocks of data, from first to last; the disk's last block may be short. */
+guint64 mtv_block_map_get_data_bytes (MtvBlockMap *self);
 
 /* @hash: mtv_hash_get_size() bytes, or NULL for a zero block. A block may be set again, and is not
  * read back then. */

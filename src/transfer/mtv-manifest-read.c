@@ -126,10 +126,11 @@ check_disk (MtvJson *json, const Draft *draft, const MtvManifest *manifest)
     mtv_json_refuse (json, "'format' is no format: '%.40s'", disk->format);
   else if (disk->map == NULL)
     mtv_json_refuse (json, "'blocks' is missing");
-  else if (draft->data_bytes != ABSENT && draft->data_bytes != mtv_manifest_count_data (disk->map))
+  else if (draft->data_bytes != ABSENT
+           && draft->data_bytes != mtv_block_map_get_data_bytes (disk->map))
     mtv_json_refuse (
         json, "'data-bytes' is %" G_GUINT64_FORMAT ", but the blocks have %" G_GUINT64_FORMAT,
-        draft->data_bytes, mtv_manifest_count_data (disk->map));
+        draft->data_bytes, mtv_block_map_get_data_bytes (disk->map));
   for (guint i = 0; i + 1 < manifest->disks->len; i++)
     if (g_strcmp0 (((MtvManifestDisk *) g_ptr_array_index (manifest->disks, i))->file, disk->file)
         == 0)

@@ -98,17 +98,6 @@ mtv_manifest_is_file_name (const char *name)
          && g_utf8_validate (name, -1, NULL);
 }
 
-guint64
-mtv_manifest_count_data (MtvBlockMap *map)
-{
-  guint n_blocks = mtv_block_map_get_n_blocks (map);
-  guint64 bytes = mtv_block_map_get_n_data (map) * mtv_block_map_get_block_size (map);
-
-  if (n_blocks > 0 && mtv_block_map_get (map, n_blocks - 1, NULL) == MTV_BLOCK_DATA)
-    bytes -= n_blocks * mtv_block_map_get_block_size (map) - mtv_block_map_get_disk_size (map);
-  return bytes;
-}
-
 /* Writing. */
 
 typedef struct
@@ -246,7 +235,7 @@ write_disk (Writer *self, const MtvManifestDisk *disk, GError **error)
     }
   add_texts (self->json, "      ", mtv_manifest_disk_texts, disk);
   add_number (self->json, "      ", "size", disk->size);
-  add_number (self->json, "      ", "data-bytes", mtv_manifest_count_data (disk->map));
+  add_number (self->json, "      ", "data-bytes", mtv_block_map_get_data_bytes (disk->map));
   add_number (self->json, "      ", "block-size", mtv_block_map_get_block_size (disk->map));
   add_key (self->json, "      ", "blocks");
   g_string_append_c (self->json, '[');

@@ -117,7 +117,8 @@ class Sources(Copy):
                 path = self.path(verify)
                 props = self.copy(raw, path, source_format='raw', verify=verify, hash='sha256')
                 self.assertTrue(same(raw, path))
-                self.assertLessEqual(os.stat(path).st_blocks, os.stat(raw).st_blocks + 8)
+                # Finer holes than granules of 64 KiB are filled.
+                self.assertLess(os.stat(path).st_blocks, os.stat(raw).st_blocks * 5 // 4)
                 self.assertEqual(props['Kind'], 'copy')
                 self.assertEqual((props['Source'], props['Destination']), (raw, path))
                 self.assertEqual(props['Details']['size'], 24 * MIB + 12345)

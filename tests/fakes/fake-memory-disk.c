@@ -2,6 +2,7 @@
 #include "fake-memory-disk.h"
 
 #include "base/mtv-error.h"
+#include "transfer/mtv-blocking-channel.h"
 
 #include <string.h>
 
@@ -14,12 +15,22 @@ struct _FakeMemoryDisk
   gsize size;
   guint8 *data; /* (owned) */
   gboolean all_data;
+  gboolean in_order;
+  gboolean corrupts;
+  guint64 corrupt_at;
+  FakeOpenChannel open; /* (nullable) */
+  gpointer open_data;
 
   GMutex lock;      /* for all below */
   GArray *requests; /* (owned) (element-type FakeRequest) */
   gboolean fails;
   FakeRequest failing;
   int code;
+  guint nth; /* 0: none */
+  FakeOp nth_op;
+  int nth_code;
+  gboolean hangs;
+  FakeOp hanging;
   GCancellable *cancellable; /* (nullable) (unowned) */
   guint64 cancel_at;
 };
@@ -36,6 +47,17 @@ touches (const FakeRequest *request, guint64 offset, guint64 length)
   return request->offset < offset + length && offset < request->offset + request->length;
 }
 
+static void
+wait_for_cancel (GCancellable *cancellable)
+{
+  GPollFD fd;
+
+  if (!g_cancellable_make_pollfd (cancellable, &fd))
+    return;
+  g_poll (&fd, 1, -1);
+  g_cancellable_release_fd (cancellable);
+}
+
 static gboolean
 note (FakeMemoryDisk *self, FakeOp op, guint64 offset, guint64 length, GCancellable *cancellable,
       GError **error)
@@ -46,17 +68,22 @@ note (FakeMemoryDisk *self, FakeOp op, guint64 offset, guint64 length, GCancella
   g_array_append_val (self->requests, request);
   gboolean fails = self->fails && self->failing.op == op
                    && (op == FAKE_FLUSH || touches (&request, self->failing.offset, 1));
+  gboolean is_nth = self->nth > 0 && self->nth_op == op && --self->nth == 0;
+  int code = is_nth ? self->nth_code : self->code;
+  gboolean hangs = self->hangs && self->hanging == op;
   GCancellable *due
       = op == FAKE_READ && touches (&request, self->cancel_at, 1) ? self->cancellable : NULL;
   g_mutex_unlock (&self->lock);
 
   g_cancellable_cancel (due);
+  if (hangs)
+    wait_for_cancel (cancellable);
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
-  if (fails)
-    g_set_error (error, MTV_ERROR, self->code, "Request %d at byte %" G_GUINT64_FORMAT " failed",
-                 op, self->failing.offset);
-  return !fails;
+  if (fails || is_nth)
+    g_set_error (error, MTV_ERROR, code, "Request %d at byte %" G_GUINT64_FORMAT " failed", op,
+                 is_nth ? offset : self->failing.offset);
+  return !fails && !is_nth;
 }
 
 static guint64
@@ -108,6 +135,8 @@ fake_write (MtvWriter *writer, guint64 offset, gconstpointer buffer, gsize lengt
   if (!note (self, FAKE_WRITE, offset, length, cancellable, error))
     return FALSE;
   memcpy (self->data + offset, buffer, length);
+  if (self->corrupts && self->corrupt_at >= offset && self->corrupt_at < offset + length)
+    self->data[self->corrupt_at] ^= 0x20;
   return TRUE;
 }
 
@@ -131,11 +160,42 @@ fake_flush (MtvWriter *writer, GCancellable *cancellable, GError **error)
 }
 
 static void
+fake_get_hints (MtvReader *reader, MtvHints *hints)
+{
+  hints->in_order = FAKE_MEMORY_DISK (reader)->in_order;
+  if (hints->in_order)
+    hints->max_channels = 1;
+}
+
+static MtvChannel *
+open_channel (FakeMemoryDisk *self, MtvReader *reader, MtvWriter *writer, GCancellable *cancellable)
+{
+  return self->open != NULL ? self->open (reader, writer, cancellable, self->open_data)
+                            : mtv_blocking_channel_new (reader, writer, cancellable);
+}
+
+static MtvChannel *
+fake_open_reader (MtvReader *reader, GCancellable *cancellable, GError **error)
+{
+  (void) error;
+  return open_channel (FAKE_MEMORY_DISK (reader), reader, NULL, cancellable);
+}
+
+static MtvChannel *
+fake_open_writer (MtvWriter *writer, GCancellable *cancellable, GError **error)
+{
+  (void) error;
+  return open_channel (FAKE_MEMORY_DISK (writer), NULL, writer, cancellable);
+}
+
+static void
 fake_reader_init (MtvReaderInterface *iface)
 {
   iface->get_size = fake_get_size;
   iface->read = fake_read;
   iface->extents = fake_extents;
+  iface->get_hints = fake_get_hints;
+  iface->open_channel = fake_open_reader;
 }
 
 static void
@@ -144,6 +204,7 @@ fake_writer_init (MtvWriterInterface *iface)
   iface->write = fake_write;
   iface->zero = fake_zero;
   iface->flush = fake_flush;
+  iface->open_channel = fake_open_writer;
 }
 
 static void
@@ -203,6 +264,41 @@ fake_memory_disk_fail (FakeMemoryDisk *self, FakeOp op, guint64 offset, int code
 }
 
 void
+fake_memory_disk_fail_nth (FakeMemoryDisk *self, FakeOp op, guint n, int code)
+{
+  self->nth_op = op;
+  self->nth = n;
+  self->nth_code = code;
+}
+
+void
+fake_memory_disk_hang (FakeMemoryDisk *self, FakeOp op)
+{
+  self->hangs = TRUE;
+  self->hanging = op;
+}
+
+void
+fake_memory_disk_corrupt (FakeMemoryDisk *self, guint64 offset)
+{
+  self->corrupts = TRUE;
+  self->corrupt_at = offset;
+}
+
+void
+fake_memory_disk_set_in_order (FakeMemoryDisk *self)
+{
+  self->in_order = TRUE;
+}
+
+void
+fake_memory_disk_set_channels (FakeMemoryDisk *self, FakeOpenChannel open, gpointer data)
+{
+  self->open = open;
+  self->open_data = data;
+}
+
+void
 fake_memory_disk_cancel_at (FakeMemoryDisk *self, guint64 offset, GCancellable *cancellable)
 {
   self->cancel_at = offset;
@@ -222,4 +318,12 @@ fake_memory_disk_count (FakeMemoryDisk *self, FakeOp op, guint64 offset, guint64
       n += request->op == op && (op == FAKE_FLUSH || touches (request, offset, length));
     }
   return n;
+}
+
+void
+fake_memory_disk_forget (FakeMemoryDisk *self)
+{
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+
+  g_array_set_size (self->requests, 0);
 }

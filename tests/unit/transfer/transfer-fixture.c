@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "transfer-fixture.h"
 
+#include "transfer/mtv-aligned.h"
+
 static void
 keep_result_cb (GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -48,6 +50,47 @@ fill_sparse (guint8 *data, gsize size, GRand *rand)
         data[i] = g_rand_int (rand);
       if (kind == 1)
         data[g_rand_int_range (rand, at, end)] = 1;
+    }
+}
+
+/* FALSE: it is all zeroes. */
+static gboolean
+hash_block (MtvBlockMap *map, guint index, const guint8 *data, guint8 hash[MTV_HASH_MAX_SIZE])
+{
+  guint64 size = mtv_block_map_get_block_size (map);
+  guint64 start = index * size;
+  gsize length = MIN (size, mtv_block_map_get_disk_size (map) - start);
+
+  if (mtv_is_zero (data + start, length))
+    return FALSE;
+  mtv_hash_data (mtv_block_map_get_hash (map), data + start, length, hash);
+  return TRUE;
+}
+
+void
+set_map_of (MtvBlockMap *map, const guint8 *data)
+{
+  guint8 hash[MTV_HASH_MAX_SIZE];
+
+  for (guint i = 0; i < mtv_block_map_get_n_blocks (map); i++)
+    mtv_block_map_set (map, i, hash_block (map, i, data, hash) ? hash : NULL);
+}
+
+void
+assert_map_is_of (MtvBlockMap *map, const guint8 *data)
+{
+  gsize size = mtv_hash_get_size (mtv_block_map_get_hash (map));
+  guint8 expected[MTV_HASH_MAX_SIZE];
+  guint8 hash[MTV_HASH_MAX_SIZE];
+
+  for (guint i = 0; i < mtv_block_map_get_n_blocks (map); i++)
+    {
+      gboolean has_data = hash_block (map, i, data, expected);
+
+      g_assert_cmpint (mtv_block_map_get (map, i, hash), ==,
+                       has_data ? MTV_BLOCK_DATA : MTV_BLOCK_ZERO);
+      if (has_data)
+        g_assert_cmpmem (hash, size, expected, size);
     }
 }
 

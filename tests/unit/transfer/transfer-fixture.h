@@ -15,6 +15,11 @@ gboolean verify (MtvReader *written, MtvBlockMap *map, gboolean full, GError **e
 /* Fills about half of the granules of @data, some of them with little. */
 void fill_sparse (guint8 *data, gsize size, GRand *rand);
 
+/* What a map knows of a disk that holds @data: takes it over, or asserts that it is exactly that.
+ */
+void set_map_of (MtvBlockMap *map, const guint8 *data);
+void assert_map_is_of (MtvBlockMap *map, const guint8 *data);
+
 /* Runs a tool to its end, which must be a good one. (NULL-terminated) */
 void run_tool (const char *program, ...) G_GNUC_NULL_TERMINATED;
 
