@@ -8,6 +8,7 @@
 #include "engine/mtv-copy-run.h"
 #include "engine/mtv-transfer-checks.h"
 #include "transfer/mtv-copier.h"
+#include "transfer/mtv-manifest.h"
 #include "transfer/mtv-verifier.h"
 
 #define TICK_MSEC 500
@@ -347,11 +348,9 @@ start_checks (MtvTransfer *self)
   for (guint i = 0; i < self->checks->len; i++)
     {
       MtvTransferCheck *check = g_ptr_array_index (self->checks, i);
-      guint64 size = mtv_block_map_get_disk_size (check->map);
-      guint64 data
-          = mtv_block_map_get_n_data (check->map) * mtv_block_map_get_block_size (check->map);
 
-      self->to_read_back += is_full (self) ? size : MIN (data, size);
+      self->to_read_back += is_full (self) ? mtv_block_map_get_disk_size (check->map)
+                                           : mtv_manifest_count_data (check->map);
     }
   enter (self, STATE_VERIFYING);
   check_next (self);

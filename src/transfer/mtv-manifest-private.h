@@ -24,7 +24,4 @@ void mtv_manifest_disk_free (MtvManifestDisk *self);
 /* Can it be the name of a file in the manifest's folder? */
 gboolean mtv_manifest_is_file_name (const char *name);
 
-/* Bytes of the disk in blocks that are not zero, from first to last; the last may be short. */
-guint64 mtv_manifest_count_data (MtvBlockMap *map);
-
 G_END_DECLS
