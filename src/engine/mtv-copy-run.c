@@ -92,14 +92,6 @@ load_manifest (MtvCopyRun *self, GError **error)
   return TRUE;
 }
 
-/* The bytes of data among the blocks that are known already. */
-static guint64
-count_data (MtvBlockMap *map)
-{
-  return MIN (mtv_block_map_get_n_data (map) * mtv_block_map_get_block_size (map),
-              mtv_block_map_get_disk_size (map));
-}
-
 /* What the store knows of this copy becomes the map; @known: that it was begun, if what it wrote to
  * is still there. */
 static gboolean
@@ -119,7 +111,7 @@ load_progress (MtvCopyRun *self, const char *destination, gboolean *known, GErro
   for (guint i = 0; *known && i < pieces->len; i++)
     if (!mtv_block_map_unpack (self->map, g_ptr_array_index (pieces, i), error))
       return FALSE;
-  self->resumed = count_data (self->map);
+  self->resumed = mtv_manifest_count_data (self->map);
   return TRUE;
 }
 

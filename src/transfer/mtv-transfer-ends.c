@@ -19,6 +19,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#define BITMAP_PREFIX "qemu:dirty-bitmap:"
+
 typedef enum
 {
   END_FILE,
@@ -269,11 +271,20 @@ mtv_transfer_open_disk (MtvReader *file, const char *format, const char *label, 
   return mtv_image_open (file, &image, label, cancellable, error);
 }
 
+/* The context of a bitmap, as QEMU's docs/interop/nbd.txt has it, is its name as well. */
+static const char *
+get_bitmap (const MtvTransferEnds *self)
+{
+  gboolean whole = self->bitmap != NULL && g_str_has_prefix (self->bitmap, BITMAP_PREFIX);
+
+  return whole ? self->bitmap + strlen (BITMAP_PREFIX) : self->bitmap;
+}
+
 static MtvReader *
 open_nbd (MtvTransferEnds *self, const char *label, GCancellable *cancellable, GError **error)
 {
-  MtvNbdDisk *disk
-      = mtv_nbd_disk_new_for_uri (self->source, FALSE, self->bitmap, label, cancellable, error);
+  MtvNbdDisk *disk = mtv_nbd_disk_new_for_uri (self->source, FALSE, get_bitmap (self), label,
+                                               cancellable, error);
 
   if (disk != NULL)
     self->source_key = g_strdup_printf ("nbd:%s:%" G_GUINT64_FORMAT, self->source,

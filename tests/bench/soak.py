@@ -84,8 +84,8 @@ class Disk:
 
     def ask(self):
         options = dict(self.options, verify=self.r.choice(('written', 'written', 'full', 'off')))
-        if self.r.random() < 0.7:
-            options['throttle'] = max(64 * KIB, int(self.size / self.r.uniform(0.05, 0.6)))
+        if self.r.random() < 0.9:
+            options['throttle'] = max(64 * KIB, int(self.size / self.r.uniform(0.1, 2)))
         fd = os.open(self.manifest, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             self.transfer = self.soak.copies.ask(self.world, 'Copy', self.source, self.destination,
@@ -168,17 +168,18 @@ class Soak:
     def meddle(self, disks):
         """Something happens to the daemon, or to a copy; then the daemon is gone."""
         time.sleep(self.random.uniform(0, 0.3))
-        action = self.random.choice(('kill', 'kill', 'kill', 'kill', 'stop', 'cancel'))
+        action = self.random.choice(('kill', 'kill', 'stop', 'cancel'))
         if action == 'stop':
             self.world.daemon.terminate()
             self.count('stops')
             time.sleep(self.random.uniform(0, 0.1))
         elif action == 'cancel':
-            try:
-                self.world.call(self.random.choice(disks).transfer, 'Transfer.Cancel')
-                self.count('cancels')
-            except self.harness.BusError:
-                pass  # was over already
+            for disk in disks:
+                try:
+                    self.world.call(disk.transfer, 'Transfer.Cancel')
+                    self.count('cancels')
+                except self.harness.BusError:
+                    pass  # was over already
             time.sleep(self.random.uniform(0, 0.02))
         self.counts['kills'] += self.world.daemon.poll() is None
         self.world.kill()

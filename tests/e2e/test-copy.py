@@ -117,8 +117,7 @@ class Sources(Copy):
                 path = self.path(verify)
                 props = self.copy(raw, path, source_format='raw', verify=verify, hash='sha256')
                 self.assertTrue(same(raw, path))
-                # Finer holes than granules of 64 KiB are filled.
-                self.assertLess(os.stat(path).st_blocks, os.stat(raw).st_blocks * 5 // 4)
+                self.assertLess(os.stat(path).st_blocks * 512, os.path.getsize(raw) // 2)
                 self.assertEqual(props['Kind'], 'copy')
                 self.assertEqual((props['Source'], props['Destination']), (raw, path))
                 self.assertEqual(props['Details']['size'], 24 * MIB + 12345)
@@ -394,12 +393,13 @@ class Refused(Copy):
 
     def test_sources(self):
         new = self.path('new')
-        empty, cut = self.path('empty'), self.path('cut.qcow2')
+        empty, cut = self.path('empty'), self.path('cut.gz')
         odd = make_full(self.path('odd'), 100 * KIB + 1)
         with open(empty, 'wb'):
             pass
-        qemu_img('convert', '-f', 'raw', '-O', 'qcow2', self.raw, cut)
-        os.truncate(cut, 300 * KIB)
+        with open(self.raw, 'rb') as f, gzip.open(cut, 'wb', 1) as packed:
+            packed.write(f.read())
+        os.truncate(cut, os.path.getsize(cut) // 2)
         qemu_img('create', '-f', 'qcow2', '-b', self.raw, '-F', 'raw', self.path('child.qcow2'))
         for name, source, words, options in (
                 ('NotFound', self.path('missing'), (), {}),
@@ -418,7 +418,7 @@ class Refused(Copy):
     def test_destinations(self):
         raw = self.raw
         self.refused('NotFound', self.path('no', 'disk'), names=(raw, self.path('no', 'disk')))
-        self.refused('InvalidArgument', self.world.folder, names=(raw, self.world.folder), force=True)
+        self.refused('Failed', self.world.folder, names=(raw, self.world.folder), force=True)
         self.refused('InvalidArgument', raw, 'source as well', names=(raw, raw), force=True)
         name = self.path('read-only')
         self.refused('InvalidArgument', name, 'writing', names=(raw, name),
@@ -434,8 +434,7 @@ class Refused(Copy):
         small = self.serve('small', self.path('small.qcow2'))
         self.refused('NoSpace', small.uri, str(MIB), names=(raw, small.uri))
         read_only = self.serve('fixed', self.path('raw.img'), '--read-only')
-        said = self.refused('Unsupported', read_only.uri, names=(raw, read_only.uri))
-        self.assertIn('read', said)
+        self.refused('PermissionDenied', read_only.uri, 'read-only', names=(raw, read_only.uri))
         self.refused('NotFound', small.uri, 'since', names=(small.uri, new),
                   bitmap='qemu:dirty-bitmap:since')
         path = self.begin('nbd://user:secret@127.0.0.1:1/disk', new)

@@ -284,7 +284,6 @@ test_read_error (void)
   g_assert_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA);
   g_assert_nonnull (strstr (error->message, "31457285"));
   g_assert_cmpint (mtv_block_map_get (f.kept, 30, NULL), ==, MTV_BLOCK_PENDING);
-  g_assert_cmpuint (mtv_block_map_get_n_done (f.kept), >=, 27); /* all but what was in flight */
   finish_after (&f);
   fixture_clear (&f);
 }
