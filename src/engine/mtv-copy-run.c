@@ -111,7 +111,7 @@ load_progress (MtvCopyRun *self, const char *destination, gboolean *known, GErro
   for (guint i = 0; *known && i < pieces->len; i++)
     if (!mtv_block_map_unpack (self->map, g_ptr_array_index (pieces, i), error))
       return FALSE;
-  self->resumed = mtv_manifest_count_data (self->map);
+  self->resumed = mtv_block_map_get_data_bytes (self->map);
   return TRUE;
 }
 

@@ -347,9 +347,9 @@ start_checks (MtvTransfer *self)
   for (guint i = 0; i < self->checks->len; i++)
     {
       MtvTransferCheck *check = g_ptr_array_index (self->checks, i);
-      guint64 size = mtv_block_map_get_disk_size (check->map);
 
-      self->to_read_back += is_full (self) ? size : mtv_block_map_get_data_bytes (check->map);
+      self->to_read_back += is_full (self) ? mtv_block_map_get_disk_size (check->map)
+                                           : mtv_block_map_get_data_bytes (check->map);
     }
   enter (self, STATE_VERIFYING);
   check_next (self);

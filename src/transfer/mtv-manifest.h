@@ -58,7 +58,4 @@ gboolean mtv_manifest_write (const MtvManifest *self, int fd, GError **error);
 /* Is what begins the file @fd the manifest of this very migration and VM? */
 gboolean mtv_manifest_is_of (int fd, const char *run, guint number);
 
-/* Bytes of the disk in blocks that are not zero, from first to last; the last may be short. */
-guint64 mtv_manifest_count_data (MtvBlockMap *map);
-
 G_END_DECLS
