@@ -89,6 +89,12 @@ load_manifest (MtvCopyRun *self, GError **error)
       return FALSE;
     }
   self->map = mtv_block_map_ref (disk->map);
+  for (guint i = 0; ends->changes != NULL && i < ends->changes->len; i++)
+    {
+      const MtvExtent *change = &g_array_index (ends->changes, MtvExtent, i);
+
+      mtv_block_map_forget (self->map, change->offset, change->length);
+    }
   return TRUE;
 }
 

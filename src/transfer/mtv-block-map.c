@@ -182,6 +182,18 @@ mtv_block_map_set_state (MtvBlockMap *self, guint index, MtvBlockState state)
 }
 
 void
+mtv_block_map_forget (MtvBlockMap *self, guint64 offset, guint64 length)
+{
+  g_return_if_fail (self != NULL);
+  g_return_if_fail (length <= self->disk_size && offset <= self->disk_size - length);
+
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+  guint end = (offset + length + self->block_size - 1) / self->block_size;
+  for (guint i = offset / self->block_size; length > 0 && i < end; i++)
+    set_locked (self, i, MTV_BLOCK_PENDING, NULL);
+}
+
+void
 mtv_block_map_set_read_back (MtvBlockMap *self, guint index)
 {
   g_return_if_fail (self != NULL);

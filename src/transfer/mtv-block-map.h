@@ -39,6 +39,8 @@ guint64 mtv_block_map_get_data_bytes (MtvBlockMap *self);
 void mtv_block_map_set (MtvBlockMap *self, guint index, const guint8 *hash);
 /* Pending, or MTV_BLOCK_UNHASHED: a state without more. */
 void mtv_block_map_set_state (MtvBlockMap *self, guint index, MtvBlockState state);
+/* Makes all blocks pending that have a byte in the range, which lies within the disk. */
+void mtv_block_map_forget (MtvBlockMap *self, guint64 offset, guint64 length);
 /* That this process read the block at the destination and found it right; not packed. */
 void mtv_block_map_set_read_back (MtvBlockMap *self, guint index);
 gboolean mtv_block_map_is_read_back (MtvBlockMap *self, guint index);

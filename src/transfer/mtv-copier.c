@@ -585,6 +585,14 @@ attend (MtvCopier *self, GError **error)
 }
 
 static gboolean
+has_finished (MtvCopier *self)
+{
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
+
+  return self->finished->len > 0;
+}
+
+static gboolean
 run (MtvCopier *self, GCancellable *cancellable, GError **error)
 {
   static const MtvCrewFuncs funcs = { copier_next, copier_decide, copier_finished };
@@ -611,7 +619,7 @@ run (MtvCopier *self, GCancellable *cancellable, GError **error)
   gboolean ok = attend (self, error);
   if (ok && !mtv_crew_has_failed (self->crew))
     ok = mtv_crew_flush (self->crew, error);
-  else if (ok && self->finished->len > 0 && !make_checkpoint (self, &late))
+  else if (ok && has_finished (self) && !make_checkpoint (self, &late))
     g_debug ("Cannot keep what was copied before the failure, ignoring: %s", late->message);
   /* The lanes look at it until they have ended. */
   if (!mtv_crew_end (self->crew, ok ? error : NULL))

@@ -37,10 +37,10 @@ void mtv_copier_set_read_back (MtvCopier *self, MtvReader *written);
  * differ from it: the map is trusted to tell what the destination has. */
 void mtv_copier_set_compare (MtvCopier *self);
 
-/* Copies nothing but @changed (element-type MtvExtent), in order: what of the source may differ
- * from the destination; the extents' own zero flag is not looked at. Blocks that are changed in
- * part lose their hash unless mtv_copier_set_read_back() was called: they are hashed again from
- * there, once the changed parts were found right. */
+/* Of the pending blocks, copies nothing but @changed (element-type MtvExtent), in order: what of
+ * the source may differ from the destination; the extents' own zero flag is not looked at. Blocks
+ * that are changed in part lose their hash unless mtv_copier_set_read_back() was called: they are
+ * hashed again from there, once the changed parts were found right. */
 void mtv_copier_set_changes (MtvCopier *self, GArray *changed);
 
 /* A checkpoint comes after a flush, at the latest @bytes of data or 5 s after the previous one, and

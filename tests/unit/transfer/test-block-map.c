@@ -178,6 +178,23 @@ test_garbage (void)
     }
 }
 
+static void
+test_forget (void)
+{
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (5 * MIB + 1, MTV_HASH_XXH3_128);
+
+  for (guint i = 0; i < 6; i++)
+    mtv_block_map_set (map, i, NULL);
+  mtv_block_map_forget (map, MIB, 0);
+  g_assert_cmpuint (mtv_block_map_get_n_done (map), ==, 6);
+  mtv_block_map_forget (map, 2 * MIB - 1, 2);
+  mtv_block_map_forget (map, 5 * MIB, 1);
+  g_assert_cmpuint (mtv_block_map_get_n_done (map), ==, 3);
+  for (guint i = 0; i < 6; i++)
+    g_assert_cmpint (mtv_block_map_get (map, i, NULL), ==,
+                     i == 1 || i == 2 || i == 5 ? MTV_BLOCK_PENDING : MTV_BLOCK_ZERO);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -187,5 +204,6 @@ main (int argc, char **argv)
   g_test_add_func ("/block-map/pack", test_pack);
   g_test_add_func ("/block-map/pack-is-small", test_pack_is_small);
   g_test_add_func ("/block-map/garbage", test_garbage);
+  g_test_add_func ("/block-map/forget", test_forget);
   return g_test_run ();
 }
