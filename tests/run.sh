@@ -117,7 +117,7 @@ suite_tidy ()
   if run-clang-tidy-14 -quiet -j "$(nproc)" -p "$build/clang" "$PWD/(src|client)/" > "$log" 2>&1; then
     count 1 0 0
   else
-    grep -A 5 -E ' (error|warning): ' "$log" | head -n 80
+    sed 's/\x1b\[[0-9;]*[mK]//g' "$log" | grep -A 5 -E ' (error|warning): ' | head -n 80
     return 1
   fi
 }

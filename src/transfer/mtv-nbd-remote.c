@@ -132,7 +132,7 @@ learn_block_sizes (MtvNbdRemote *self, struct nbd_handle *nbd, GError **error)
 
   if (max == 0)
     max = DATA_SIZE;
-  if (min > MAX_MIN_BLOCK || (min & (min - 1)) != 0 || max < min)
+  if (min < 1 || min > MAX_MIN_BLOCK || (min & (min - 1)) != 0 || max < min)
     {
       g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA,
                    "Cannot open %s: its NBD server states blocks of %" G_GINT64_FORMAT

@@ -204,7 +204,10 @@ visit (MtvTaskRun *run, MtvPiece *piece, guint64 start, guint64 end, gboolean ha
       if (kind == MTV_RUN_KEEP)
         run->task.is_partial = TRUE;
       else if (kind == MTV_RUN_DATA)
-        visit_data (piece, at, next, hash, write);
+        {
+          g_assert (piece != NULL);
+          visit_data (piece, at, next, hash, write);
+        }
       else
         {
           if (hash)
