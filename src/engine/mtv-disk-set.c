@@ -7,9 +7,6 @@
 #include "transfer/mtv-copier.h"
 #include "transfer/mtv-verifier.h"
 
-/* Data that may be copied again after a crash, at most: a flush costs little next to this. */
-#define CHECKPOINT_BYTES (256 * 1024 * 1024)
-
 typedef struct
 {
   MtvDiskSet *set; /* (unowned) */
@@ -298,7 +295,8 @@ start_copying (Disk *disk)
     mtv_copier_set_budget (disk->copier, self->budget);
   if (disk->written != NULL)
     mtv_copier_set_read_back (disk->copier, disk->written);
-  mtv_copier_set_checkpoint (disk->copier, CHECKPOINT_BYTES, save_checkpoint, disk, NULL);
+  mtv_copier_set_checkpoint (disk->copier, MTV_COPIER_CHECKPOINT_BYTES, save_checkpoint, disk,
+                             NULL);
   disk->pending++;
   mtv_copier_copy_async (disk->copier, self->cancellable, copied_cb, disk);
   if (mtv_source_get_caps (self->source) & MTV_SOURCE_CAN_CHECK_DISKS)

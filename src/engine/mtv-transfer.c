@@ -11,8 +11,6 @@
 #include "transfer/mtv-verifier.h"
 
 #define TICK_MSEC 500
-/* Data that may be copied again after a crash, at most; as for migrations. */
-#define CHECKPOINT_BYTES (256 * 1024 * 1024)
 
 typedef enum
 {
@@ -327,6 +325,7 @@ check_opened_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       return;
     }
   self->verifier = mtv_verifier_new (check->reader, check->map, is_full (self));
+  mtv_verifier_set_budget (self->verifier, self->context->budget);
   mtv_verifier_verify_async (self->verifier, self->cancellable, verified_cb, self);
 }
 
@@ -424,7 +423,8 @@ start_copying (MtvTransfer *self)
   if (ends->changes != NULL)
     mtv_copier_set_changes (self->copier, ends->changes);
   if (self->run->key != NULL)
-    mtv_copier_set_checkpoint (self->copier, CHECKPOINT_BYTES, mtv_copy_run_save, self->run, NULL);
+    mtv_copier_set_checkpoint (self->copier, MTV_COPIER_CHECKPOINT_BYTES, mtv_copy_run_save,
+                               self->run, NULL);
   enter (self, STATE_COPYING);
   mtv_copier_copy_async (self->copier, self->cancellable, copied_cb, self);
 }

@@ -112,6 +112,14 @@ mtv_block_map_get_n_blocks (MtvBlockMap *self)
   return self->n_blocks;
 }
 
+guint64
+mtv_block_map_get_start (MtvBlockMap *self, guint index)
+{
+  g_return_val_if_fail (self != NULL, 0);
+
+  return MIN (index * self->block_size, self->disk_size);
+}
+
 guint
 mtv_block_map_get_n_done (MtvBlockMap *self)
 {
@@ -224,6 +232,24 @@ mtv_block_map_get (MtvBlockMap *self, guint index, guint8 hash[MTV_HASH_MAX_SIZE
   if (state == MTV_BLOCK_DATA && hash != NULL)
     memcpy (hash, self->hashes + index * self->hash_size, self->hash_size);
   return state;
+}
+
+gboolean
+mtv_block_map_is (MtvBlockMap *self, guint index, const guint8 *hash)
+{
+  guint8 known[MTV_HASH_MAX_SIZE];
+
+  switch (mtv_block_map_get (self, index, known))
+    {
+    case MTV_BLOCK_ZERO:
+      return hash == NULL;
+    case MTV_BLOCK_DATA:
+      return hash != NULL && memcmp (known, hash, self->hash_size) == 0;
+    case MTV_BLOCK_PENDING:
+    case MTV_BLOCK_UNHASHED:
+    default:
+      return FALSE;
+    }
 }
 
 static int

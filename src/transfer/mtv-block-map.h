@@ -28,6 +28,8 @@ MtvHash mtv_block_map_get_hash (MtvBlockMap *self);
 guint64 mtv_block_map_get_disk_size (MtvBlockMap *self);
 guint64 mtv_block_map_get_block_size (MtvBlockMap *self);
 guint mtv_block_map_get_n_blocks (MtvBlockMap *self);
+/* Where block @index begins; the size of the disk for what follows the last. */
+guint64 mtv_block_map_get_start (MtvBlockMap *self, guint index);
 /* Blocks that are not pending. */
 guint mtv_block_map_get_n_done (MtvBlockMap *self);
 guint mtv_block_map_get_n_data (MtvBlockMap *self);
@@ -46,6 +48,9 @@ void mtv_block_map_set_read_back (MtvBlockMap *self, guint index);
 gboolean mtv_block_map_is_read_back (MtvBlockMap *self, guint index);
 /* @hash (out) (optional): filled when the answer is MTV_BLOCK_DATA. */
 MtvBlockState mtv_block_map_get (MtvBlockMap *self, guint index, guint8 hash[MTV_HASH_MAX_SIZE]);
+
+/* Is the block known to be that: data of @hash, or all zeroes for NULL? */
+gboolean mtv_block_map_is (MtvBlockMap *self, guint index, const guint8 *hash);
 
 /* The given blocks as bytes for the store, pending ones too. (transfer full) */
 GBytes *mtv_block_map_pack (MtvBlockMap *self, const guint32 *indices, guint n_indices);

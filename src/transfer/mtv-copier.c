@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define MAX_ZERO_RUN (G_GUINT64_CONSTANT (1) << 30)
-#define DEFAULT_CHECKPOINT_BYTES (G_GUINT64_CONSTANT (1) << 30)
 #define DEFAULT_RUN (4 * 1024 * 1024)
 #define CHECKPOINT_USEC (5 * G_TIME_SPAN_SECOND)
 
@@ -114,7 +113,7 @@ mtv_copier_init (MtvCopier *self)
   self->finished = g_array_new (FALSE, FALSE, sizeof (Finished));
   self->checks = g_array_new (FALSE, FALSE, sizeof (Finished));
   self->rehashed = g_array_new (FALSE, FALSE, sizeof (guint32));
-  self->checkpoint_bytes = DEFAULT_CHECKPOINT_BYTES;
+  self->checkpoint_bytes = MTV_COPIER_CHECKPOINT_BYTES;
 }
 
 MtvCopier *
@@ -200,30 +199,10 @@ mtv_copier_set_checkpoint (MtvCopier *self, guint64 bytes, MtvCheckpointFunc fun
   self->checkpoint_destroy = destroy;
 }
 
-static guint64
-block_start (MtvCopier *self, guint index)
-{
-  return MIN (index * mtv_block_map_get_block_size (self->map),
-              mtv_block_map_get_disk_size (self->map));
-}
-
 static gboolean
-is_as_in_map (MtvCopier *self, guint index, gboolean has_data, const guint8 *hash)
+is_as_in_map (MtvCopier *self, const MtvTask *task)
 {
-  guint8 known[MTV_HASH_MAX_SIZE];
-
-  switch (mtv_block_map_get (self->map, index, known))
-    {
-    case MTV_BLOCK_ZERO:
-      return !has_data;
-    case MTV_BLOCK_DATA:
-      return has_data
-             && memcmp (known, hash, mtv_hash_get_size (mtv_block_map_get_hash (self->map))) == 0;
-    case MTV_BLOCK_PENDING:
-    case MTV_BLOCK_UNHASHED:
-    default:
-      return FALSE;
-    }
+  return mtv_block_map_is (self->map, task->first, task->has_data ? task->hash : NULL);
 }
 
 /* What of a copy a block needs. */
@@ -240,7 +219,7 @@ typedef enum
 static Need
 get_need (MtvCopier *self, guint index)
 {
-  guint64 end = block_start (self, index + 1);
+  guint64 end = mtv_block_map_get_start (self->map, index + 1);
   MtvBlockState state = mtv_block_map_get (self->map, index, NULL);
   gboolean is_known = state == MTV_BLOCK_ZERO || state == MTV_BLOCK_DATA
                       || (state == MTV_BLOCK_UNHASHED && self->written == NULL);
@@ -249,7 +228,8 @@ get_need (MtvCopier *self, guint index)
   if (is_known && !self->compare)
     return NOTHING;
   gboolean is_one_run
-      = mtv_data_runs_next (self->runs, block_start (self, index), end, &kind) == end;
+      = mtv_data_runs_next (self->runs, mtv_block_map_get_start (self->map, index), end, &kind)
+        == end;
   if (is_one_run && kind == MTV_RUN_KEEP)
     return NOTHING;
   if (is_one_run && kind == MTV_RUN_ZERO)
@@ -262,8 +242,8 @@ fill_task (MtvCopier *self, MtvTask *task, guint first, guint n)
 {
   task->first = first;
   task->n = n;
-  task->start = block_start (self, first);
-  task->end = block_start (self, first + n);
+  task->start = mtv_block_map_get_start (self->map, first);
+  task->end = mtv_block_map_get_start (self->map, first + n);
 }
 
 /* FALSE: this lane gets no more. */
@@ -382,15 +362,14 @@ copier_next (gpointer owner, guint lane, MtvTask *task)
 static gboolean
 copier_decide (gpointer owner, const MtvTask *task)
 {
-  return !is_as_in_map (owner, task->first, task->has_data, task->hash);
+  return !is_as_in_map (owner, task);
 }
 
 static void
 copied (MtvCopier *self, const MtvTask *task)
 {
   Finished finished = { task->first, task->n, task->has_data, task->is_partial, { 0 } };
-  gboolean is_equal = task->sink != MTV_TASK_WRITE
-                      && is_as_in_map (self, task->first, task->has_data, task->hash);
+  gboolean is_equal = task->sink != MTV_TASK_WRITE && is_as_in_map (self, task);
 
   memcpy (finished.hash, task->hash, sizeof finished.hash);
   g_mutex_lock (&self->lock);
@@ -430,13 +409,7 @@ checked (MtvCopier *self, const MtvTask *task, GError **error)
   gsize size = mtv_hash_get_size (mtv_block_map_get_hash (self->map));
 
   if (has_data != task->expect_data || (has_data && memcmp (hash, task->expected, size) != 0))
-    {
-      g_set_error (error, MTV_ERROR, MTV_ERROR_CHECKSUM_MISMATCH,
-                   "The written disk is not what was copied: the block at byte %" G_GUINT64_FORMAT
-                   " has another hash",
-                   task->start);
-      return FALSE;
-    }
+    return mtv_crew_mismatch (task->start, "has another hash", error);
   if (task->expect_partial)
     note_rehashed (self, task);
   mtv_block_map_set_read_back (self->map, task->first);
@@ -541,7 +514,8 @@ start_progress (MtvCopier *self)
 
   for (guint i = 0; i < n_blocks; i++)
     if (get_need (self, i) == NOTHING)
-      done += mtv_data_runs_count (self->runs, block_start (self, i), block_start (self, i + 1));
+      done += mtv_data_runs_count (self->runs, mtv_block_map_get_start (self->map, i),
+                                   mtv_block_map_get_start (self->map, i + 1));
   __atomic_store_n (&self->bytes_total,
                     mtv_data_runs_count (self->runs, 0, mtv_block_map_get_disk_size (self->map)),
                     __ATOMIC_RELAXED);

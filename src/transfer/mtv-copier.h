@@ -8,6 +8,10 @@
 
 G_BEGIN_DECLS
 
+/* Data between two checkpoints, and so what may be copied again after a crash: a flush costs little
+ * next to it. */
+#define MTV_COPIER_CHECKPOINT_BYTES (256 * 1024 * 1024)
+
 /* Makes @blocks (from mtv_block_map_pack()) durable knowledge: they are flushed at the destination.
  * Called on the copy's own thread, never on two at once; may block. */
 typedef gboolean (*MtvCheckpointFunc) (GBytes *blocks, gpointer user_data, GError **error);

@@ -14,6 +14,15 @@ G_BEGIN_DECLS
 #define MTV_LANE_MAX_PIECES 64
 #define MTV_LANE_MIN_PIECES (2 * MTV_TASK_MAX_DECIDE / MTV_PIECE_SIZE)
 
+/* Of a lane's channels; those that its work has. */
+enum
+{
+  MTV_LANE_SOURCE,
+  MTV_LANE_WRITER,
+  MTV_LANE_WRITTEN,
+  MTV_LANE_N_ENDS,
+};
+
 typedef struct _MtvLane MtvLane;
 typedef struct _MtvPiece MtvPiece;
 typedef struct _MtvTaskRun MtvTaskRun;
@@ -56,10 +65,8 @@ struct _MtvLane
   guint index;
   GThread *thread;
 
-  MtvChannel *source;  /* (owned) (nullable) */
-  MtvChannel *writer;  /* (owned) (nullable) */
-  MtvChannel *written; /* (owned) (nullable) */
-  int wake_fd;         /* (owned) */
+  MtvChannel *channels[MTV_LANE_N_ENDS]; /* (owned) (nullable) each */
+  int wake_fd;                           /* (owned) */
 
   guint8 *arena;    /* (owned) */
   MtvPiece *pieces; /* (owned) */
@@ -84,8 +91,7 @@ struct _MtvCrew
       *cancellable;    /* (owned) of the lanes: cancelled with the owner's, or after an error */
   GCancellable *outer; /* (owned) (nullable) */
   gulong cancelled_id;
-  MtvBudget *budget; /* (owned) (nullable) */
-  MtvLane *lanes;    /* (owned) */
+  MtvLane *lanes; /* (owned) */
   guint n_lanes;
 
   GMutex next_lock; /* around next() */

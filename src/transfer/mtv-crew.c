@@ -17,6 +17,16 @@ at_most (guint n, guint limit)
   return limit == 0 ? n : MIN (n, limit);
 }
 
+gboolean
+mtv_crew_mismatch (guint64 offset, const char *what, GError **error)
+{
+  g_set_error (error, MTV_ERROR, MTV_ERROR_CHECKSUM_MISMATCH,
+               "The written disk is not what was copied: the block at byte %" G_GUINT64_FORMAT
+               " %s",
+               offset, what);
+  return FALSE;
+}
+
 guint
 mtv_crew_get_n_lanes (const MtvCrewWork *work)
 {
@@ -54,7 +64,6 @@ mtv_crew_new (const MtvCrewWork *work, guint n_lanes)
 
   MtvCrew *self = g_new0 (MtvCrew, 1);
   self->work = *work;
-  self->budget = work->budget;
   self->cancellable = g_cancellable_new ();
   g_mutex_init (&self->lock);
   g_mutex_init (&self->next_lock);

@@ -78,6 +78,9 @@ typedef struct
   gpointer owner;
 } MtvCrewWork;
 
+/* The error for a block at @offset that is not what was copied; always FALSE. */
+gboolean mtv_crew_mismatch (guint64 offset, const char *what, GError **error);
+
 /* How many threads suit the ends of @work. */
 guint mtv_crew_get_n_lanes (const MtvCrewWork *work);
 

@@ -6,14 +6,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum
-{
-  WAKE,
-  SOURCE,
-  WRITER,
-  WRITTEN,
-  N_FDS,
-};
+/* What is polled: the channels and, behind them, what wakes the lane. */
+#define WAKE MTV_LANE_N_ENDS
+#define N_FDS (MTV_LANE_N_ENDS + 1)
 
 void
 mtv_lane_wake (MtvLane *self)
@@ -45,21 +40,30 @@ static gboolean
 open_channels (MtvLane *self, GError **error)
 {
   const MtvCrewWork *work = &self->crew->work;
+  MtvChannel **channels = self->channels;
   GCancellable *cancellable = self->crew->cancellable;
   gsize size = (gsize) self->n_pieces * MTV_PIECE_SIZE;
 
-  if (work->source != NULL
-      && (self->source = mtv_reader_open_channel (work->source, cancellable, error)) == NULL)
-    return FALSE;
-  if (work->writer != NULL
-      && (self->writer = mtv_writer_open_channel (work->writer, cancellable, error)) == NULL)
-    return FALSE;
-  if (work->written != NULL
-      && (self->written = mtv_reader_open_channel (work->written, cancellable, error)) == NULL)
-    return FALSE;
+  if (work->source != NULL)
+    {
+      channels[MTV_LANE_SOURCE] = mtv_reader_open_channel (work->source, cancellable, error);
+      if (channels[MTV_LANE_SOURCE] == NULL)
+        return FALSE;
+    }
+  if (work->writer != NULL)
+    {
+      channels[MTV_LANE_WRITER] = mtv_writer_open_channel (work->writer, cancellable, error);
+      if (channels[MTV_LANE_WRITER] == NULL)
+        return FALSE;
+    }
+  if (work->written != NULL)
+    {
+      channels[MTV_LANE_WRITTEN] = mtv_reader_open_channel (work->written, cancellable, error);
+      if (channels[MTV_LANE_WRITTEN] == NULL)
+        return FALSE;
+    }
 
-  MtvChannel *channels[] = { self->source, self->writer, self->written };
-  for (guint i = 0; i < G_N_ELEMENTS (channels); i++)
+  for (guint i = 0; i < MTV_LANE_N_ENDS; i++)
     if (channels[i] != NULL)
       mtv_channel_set_arena (channels[i], self->arena, size);
   return TRUE;
@@ -68,12 +72,11 @@ open_channels (MtvLane *self, GError **error)
 static void
 close_channels (MtvLane *self)
 {
-  MtvChannel *channels[] = { self->source, self->writer, self->written };
   gboolean all_free = TRUE;
 
-  for (guint i = 0; i < G_N_ELEMENTS (channels); i++)
-    if (channels[i] != NULL)
-      all_free = mtv_channel_free (channels[i]) && all_free;
+  for (guint i = 0; i < MTV_LANE_N_ENDS; i++)
+    if (self->channels[i] != NULL)
+      all_free = mtv_channel_free (self->channels[i]) && all_free;
   if (all_free)
     munmap (self->arena, (gsize) self->n_pieces * MTV_PIECE_SIZE);
   else
@@ -86,7 +89,7 @@ close_channels (MtvLane *self)
 static guint
 get_allowance (MtvLane *self)
 {
-  MtvBudget *budget = self->crew->budget;
+  MtvBudget *budget = self->crew->work.budget;
   guint64 share = budget != NULL ? mtv_budget_get_share (budget) / MTV_PIECE_SIZE : self->n_pieces;
 
   return CLAMP (share, MTV_LANE_MIN_PIECES, self->n_pieces);
@@ -106,12 +109,12 @@ flushed_cb (MtvIo *io, GError *error)
 static void
 flush_if_wanted (MtvLane *self)
 {
-  if (self->index != 0 || self->flushing || self->writer == NULL
+  if (self->index != 0 || self->flushing || self->channels[MTV_LANE_WRITER] == NULL
       || !mtv_crew_take_flush (self->crew))
     return;
   self->flushing = TRUE;
   self->flush = (MtvIo){ .kind = MTV_IO_FLUSH, .done = flushed_cb, .data = self };
-  mtv_channel_submit (self->writer, &self->flush);
+  mtv_channel_submit (self->channels[MTV_LANE_WRITER], &self->flush);
 }
 
 /* A reader that blocks has done what was issued: it is hashed and sent on before more is read. */
@@ -119,8 +122,9 @@ static void
 issue (MtvLane *self)
 {
   guint allowance = get_allowance (self);
-  gboolean blocks = (self->source != NULL && self->source->blocks)
-                    || (self->written != NULL && self->written->blocks);
+  MtvChannel *source = self->channels[MTV_LANE_SOURCE];
+  MtvChannel *written = self->channels[MTV_LANE_WRITTEN];
+  gboolean blocks = (source != NULL && source->blocks) || (written != NULL && written->blocks);
   guint limit = blocks ? self->n_used + 1 : allowance;
 
   self->throttled_until_usec = 0;
@@ -137,14 +141,13 @@ shorter (int a, int b)
 static int
 prepare (MtvLane *self, struct pollfd fds[N_FDS])
 {
-  MtvChannel *channels[] = { self->source, self->writer, self->written };
   int timeout_msec = -1;
 
-  for (guint i = 0; i < G_N_ELEMENTS (channels); i++)
+  for (guint i = 0; i < MTV_LANE_N_ENDS; i++)
     {
-      fds[SOURCE + i] = (struct pollfd){ .fd = -1 };
-      if (channels[i] != NULL)
-        timeout_msec = shorter (timeout_msec, mtv_channel_prepare (channels[i], &fds[SOURCE + i]));
+      fds[i] = (struct pollfd){ .fd = -1 };
+      if (self->channels[i] != NULL)
+        timeout_msec = shorter (timeout_msec, mtv_channel_prepare (self->channels[i], &fds[i]));
     }
   if (self->throttled_until_usec > 0)
     {
@@ -158,14 +161,13 @@ prepare (MtvLane *self, struct pollfd fds[N_FDS])
 static void
 dispatch (MtvLane *self, struct pollfd fds[N_FDS])
 {
-  MtvChannel *channels[] = { self->source, self->writer, self->written };
   eventfd_t count;
 
   if (fds[WAKE].revents != 0)
     (void) eventfd_read (self->wake_fd, &count);
-  for (guint i = 0; i < G_N_ELEMENTS (channels); i++)
-    if (channels[i] != NULL)
-      mtv_channel_dispatch (channels[i], fds[SOURCE + i].revents);
+  for (guint i = 0; i < MTV_LANE_N_ENDS; i++)
+    if (self->channels[i] != NULL)
+      mtv_channel_dispatch (self->channels[i], fds[i].revents);
 }
 
 /* Until the crew is closed, and for all but the first lane also after a failure: the first stays to
@@ -195,7 +197,7 @@ gpointer
 mtv_lane_thread (gpointer data)
 {
   MtvLane *self = data;
-  MtvBudget *budget = self->crew->budget;
+  MtvBudget *budget = self->crew->work.budget;
   GError *error = NULL;
 
   self->runs = g_ptr_array_new ();

@@ -115,7 +115,7 @@ zero_now (MtvTaskRun *run)
       io->data = run;
       run->under_way++;
       g_ptr_array_add (run->lane->zeroes, io);
-      mtv_channel_submit (run->lane->writer, io);
+      mtv_channel_submit (run->lane->channels[MTV_LANE_WRITER], io);
     }
   run->zero_start = run->zero_end = 0;
 }
@@ -168,9 +168,9 @@ submit (MtvChannel *channel, MtvIoKind kind, MtvPiece *piece, guint64 start, gui
   mtv_channel_submit (channel, io);
 }
 
-/* Hashes and writes, as it is asked to, what was read of [@start, @end). */
+/* Adds what was read of [@start, @end) to @hash (nullable), and writes it if it is asked to. */
 static void
-visit_data (MtvPiece *piece, guint64 start, guint64 end, gboolean hash, gboolean write)
+visit_data (MtvPiece *piece, guint64 start, guint64 end, MtvBlockHash *hash, gboolean write)
 {
   MtvTaskRun *run = piece->run;
   const guint8 *buffer = piece->buffer + (start - piece->from);
@@ -179,15 +179,16 @@ visit_data (MtvPiece *piece, guint64 start, guint64 end, gboolean hash, gboolean
   for (gsize at = 0, next; at < end - start; at = next)
     {
       next = granules_end (buffer, at, end - start, &zero);
-      if (hash && zero)
-        mtv_block_hash_add_zeroes (run->hash, next - at);
-      else if (hash)
-        mtv_block_hash_add_data (run->hash, buffer + at, next - at);
+      if (hash != NULL && zero)
+        mtv_block_hash_add_zeroes (hash, next - at);
+      else if (hash != NULL)
+        mtv_block_hash_add_data (hash, buffer + at, next - at);
       if (write && zero)
         zero_later (run, start + at, start + next);
       else if (write)
         {
-          submit (run->lane->writer, MTV_IO_WRITE, piece, start + at, start + next, written_cb);
+          submit (run->lane->channels[MTV_LANE_WRITER], MTV_IO_WRITE, piece, start + at,
+                  start + next, written_cb);
           run->task.written += next - at;
         }
     }
@@ -195,7 +196,8 @@ visit_data (MtvPiece *piece, guint64 start, guint64 end, gboolean hash, gboolean
 
 /* @piece: NULL where there is no data. */
 static void
-visit (MtvTaskRun *run, MtvPiece *piece, guint64 start, guint64 end, gboolean hash, gboolean write)
+visit (MtvTaskRun *run, MtvPiece *piece, guint64 start, guint64 end, MtvBlockHash *hash,
+       gboolean write)
 {
   for (guint64 at = start, next; at < end; at = next)
     {
@@ -210,8 +212,8 @@ visit (MtvTaskRun *run, MtvPiece *piece, guint64 start, guint64 end, gboolean ha
         }
       else
         {
-          if (hash)
-            mtv_block_hash_add_zeroes (run->hash, next - at);
+          if (hash != NULL)
+            mtv_block_hash_add_zeroes (hash, next - at);
           if (write)
             zero_later (run, at, next);
         }
@@ -220,28 +222,15 @@ visit (MtvTaskRun *run, MtvPiece *piece, guint64 start, guint64 end, gboolean ha
 
 /* Of what was read back, the parts that the copy had read at the source. */
 static void
-hash_changes (MtvTaskRun *run, const MtvPiece *piece)
+hash_changes (MtvTaskRun *run, MtvPiece *piece)
 {
   MtvRunKind kind;
 
   for (guint64 at = piece->start, next; at < piece->end; at = next)
     {
-      const guint8 *data = piece->buffer + (at - piece->from);
-
       next = mtv_data_runs_next (run->lane->crew->work.runs, at, piece->end, &kind);
-      if (kind == MTV_RUN_KEEP)
-        continue;
-      /* As visit_data() does, so that all zeroes are none of data here as well. */
-      for (gsize done = 0, end; done < next - at; done = end)
-        {
-          gboolean zero;
-
-          end = granules_end (data, done, next - at, &zero);
-          if (zero)
-            mtv_block_hash_add_zeroes (run->changed, end - done);
-          else
-            mtv_block_hash_add_data (run->changed, data + done, end - done);
-        }
+      if (kind != MTV_RUN_KEEP)
+        visit_data (piece, at, next, run->changed, FALSE);
     }
 }
 
@@ -253,12 +242,12 @@ write_held (MtvTaskRun *run)
   for (MtvPiece *piece = run->held, *next; piece != NULL; piece = next)
     {
       next = piece->next;
-      visit (run, piece, at, piece->end, FALSE, TRUE);
+      visit (run, piece, at, piece->end, NULL, TRUE);
       at = piece->end;
       if (piece->requests == 0)
         give_back_piece (piece);
     }
-  visit (run, NULL, at, run->task.end, FALSE, TRUE);
+  visit (run, NULL, at, run->task.end, NULL, TRUE);
 }
 
 static void
@@ -277,7 +266,7 @@ end_hashing (MtvTaskRun *run)
   const MtvCrewWork *work = &run->lane->crew->work;
   MtvTask *task = &run->task;
 
-  visit (run, NULL, run->seen, task->end, TRUE, task->sink == MTV_TASK_WRITE);
+  visit (run, NULL, run->seen, task->end, run->hash, task->sink == MTV_TASK_WRITE);
   task->has_data = mtv_block_hash_end (run->hash, task->hash);
   if (run->changed != NULL)
     task->changed_has_data = mtv_block_hash_end (run->changed, task->changed_hash);
@@ -298,7 +287,7 @@ see_piece (MtvPiece *piece)
 
   if (run->task.read_back && run->changed != NULL)
     hash_changes (run, piece);
-  visit (run, piece, piece->start, piece->end, TRUE, write);
+  visit (run, piece, piece->start, piece->end, run->hash, write);
   run->seen = piece->end;
   if (run->task.sink == MTV_TASK_DECIDE)
     {
@@ -379,7 +368,7 @@ issue_piece (MtvTaskRun *run, guint64 from, guint64 end)
 {
   MtvLane *self = run->lane;
   MtvPiece *piece = self->free_pieces;
-  MtvChannel *channel = run->task.read_back ? self->written : self->source;
+  MtvChannel *channel = self->channels[run->task.read_back ? MTV_LANE_WRITTEN : MTV_LANE_SOURCE];
 
   self->free_pieces = piece->next;
   self->n_used++;

@@ -5,7 +5,6 @@
 #include "base/mtv-io.h"
 #include "transfer/mtv-file-reader.h"
 #include "transfer/mtv-file-writer.h"
-#include "transfer/mtv-gzip-reader.h"
 #include "transfer/mtv-http-reader.h"
 #include "transfer/mtv-image.h"
 #include "transfer/mtv-nbd-disk.h"
@@ -56,6 +55,7 @@ mtv_transfer_ends_free (MtvTransferEnds *self)
   g_clear_object (&self->written);
   g_clear_pointer (&self->changes, g_array_unref);
   clear_fd (&self->source_fd);
+  clear_fd (&self->ca_fd);
   clear_fd (&self->destination_fd);
   clear_fd (&self->destination_direct_fd);
   g_free (self->source);
@@ -63,8 +63,6 @@ mtv_transfer_ends_free (MtvTransferEnds *self)
   g_free (self->bitmap);
   g_free (self->ca);
   g_free (self->destination);
-  if (self->ca_fd >= 0)
-    close (self->ca_fd);
   g_free (self->source_key);
   g_free (self->destination_key);
   g_free (self);
@@ -229,15 +227,10 @@ static MtvReader *
 open_packed (MtvReader *file, const MtvImage *packed, const char *label, GCancellable *cancellable,
              GError **error)
 {
-  g_autoptr (MtvReader) content = NULL;
+  g_autoptr (MtvReader) content = mtv_stream_reader_open (file, 0, label, cancellable, error);
 
-  if (packed->format == MTV_IMAGE_GZIP)
-    content = (MtvReader *) mtv_gzip_reader_new (file, G_MAXINT64, label, cancellable, error);
-  else
-    content = mtv_stream_reader_open (file, 0, label, cancellable, error);
-  if (content == NULL)
-    return NULL;
-  return mtv_image_open_content (content, packed, label, cancellable, error);
+  return content != NULL ? mtv_image_open_content (content, packed, label, cancellable, error)
+                         : NULL;
 }
 
 MtvReader *

@@ -4,8 +4,6 @@
 #include "base/mtv-error.h"
 #include "transfer/mtv-crew.h"
 
-#include <string.h>
-
 struct _MtvVerifier
 {
   GObject parent;
@@ -74,23 +72,6 @@ mtv_verifier_set_budget (MtvVerifier *self, MtvBudget *budget)
   self->budget = mtv_budget_ref (budget);
 }
 
-static guint64
-block_start (MtvVerifier *self, guint index)
-{
-  return MIN (index * mtv_block_map_get_block_size (self->map),
-              mtv_block_map_get_disk_size (self->map));
-}
-
-static gboolean
-mismatch (guint64 offset, const char *what, GError **error)
-{
-  g_set_error (error, MTV_ERROR, MTV_ERROR_CHECKSUM_MISMATCH,
-               "The written disk is not what was copied: the block at byte %" G_GUINT64_FORMAT
-               " %s",
-               offset, what);
-  return FALSE;
-}
-
 static gboolean
 needs_check (MtvVerifier *self, guint index)
 {
@@ -116,8 +97,8 @@ verifier_next (gpointer owner, guint lane, MtvTask *task)
     }
   task->first = self->next++;
   task->n = 1;
-  task->start = block_start (self, task->first);
-  task->end = block_start (self, task->first + 1);
+  task->start = mtv_block_map_get_start (self->map, task->first);
+  task->end = mtv_block_map_get_start (self->map, task->first + 1);
   self->n_under_way++;
   return MTV_CREW_TASK;
 }
@@ -128,7 +109,8 @@ bytes_to_read (MtvVerifier *self, guint index)
 {
   return needs_check (self, index)
                  && (self->full || mtv_block_map_get (self->map, index, NULL) == MTV_BLOCK_DATA)
-             ? block_start (self, index + 1) - block_start (self, index)
+             ? mtv_block_map_get_start (self->map, index + 1)
+                   - mtv_block_map_get_start (self->map, index)
              : 0;
 }
 
@@ -136,15 +118,14 @@ static gboolean
 verifier_finished (gpointer owner, const MtvTask *task, GError **error)
 {
   MtvVerifier *self = owner;
-  guint8 expected[MTV_HASH_MAX_SIZE];
-  gsize size = mtv_hash_get_size (mtv_block_map_get_hash (self->map));
-  gboolean is_data = mtv_block_map_get (self->map, task->first, expected) == MTV_BLOCK_DATA;
+  const guint8 *hash = task->has_data ? task->hash : NULL;
 
-  if (!is_data && task->has_data)
-    return mismatch (task->start, "should be all zeroes", error);
-  if (is_data && (!task->has_data || memcmp (task->hash, expected, size) != 0))
-    return mismatch (task->start, "has another hash", error);
-
+  if (!mtv_block_map_is (self->map, task->first, hash))
+    return mtv_crew_mismatch (task->start,
+                              mtv_block_map_get (self->map, task->first, NULL) == MTV_BLOCK_DATA
+                                  ? "has another hash"
+                                  : "should be all zeroes",
+                              error);
   __atomic_add_fetch (&self->bytes_done, bytes_to_read (self, task->first), __ATOMIC_RELAXED);
   g_mutex_lock (&self->lock);
   gboolean all = --self->n_under_way == 0 && self->next == mtv_block_map_get_n_blocks (self->map);
@@ -176,9 +157,9 @@ start (MtvVerifier *self, GError **error)
       MtvBlockState state = mtv_block_map_get (self->map, i, NULL);
 
       if (state == MTV_BLOCK_PENDING || state == MTV_BLOCK_UNHASHED)
-        return mismatch (block_start (self, i),
-                         state == MTV_BLOCK_PENDING ? "was never copied" : "was never hashed",
-                         error);
+        return mtv_crew_mismatch (
+            mtv_block_map_get_start (self->map, i),
+            state == MTV_BLOCK_PENDING ? "was never copied" : "was never hashed", error);
       total += bytes_to_read (self, i);
     }
   __atomic_store_n (&self->bytes_total, total, __ATOMIC_RELAXED);
