@@ -1,54 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mtv-error.h"
-#include "base/mtv-io.h"
+#include "store-fixture.h"
 #include "store/mtv-store-ledger.h"
 #include "store/mtv-store-objects.h"
 #include "store/mtv-store-progress.h"
 
-#include <fcntl.h>
 #include <string.h>
-
-typedef struct
-{
-  char *directory;
-  MtvStore *store;
-} Fixture;
 
 static void
 reopen (Fixture *f)
 {
-  g_autoptr (GError) error = NULL;
-
-  if (f->store != NULL)
-    mtv_store_close (f->store);
-  g_clear_object (&f->store);
-  f->store = mtv_store_open (f->directory, &error);
-  g_assert_no_error (error);
-}
-
-static void
-setup (Fixture *f, gconstpointer data G_GNUC_UNUSED)
-{
-  f->directory = g_dir_make_tmp ("mtv-store-XXXXXX", NULL);
-  reopen (f);
-}
-
-static void
-teardown (Fixture *f, gconstpointer data G_GNUC_UNUSED)
-{
-  mtv_store_close (f->store);
-  g_object_unref (f->store);
-  mtv_io_remove_tree (AT_FDCWD, f->directory, NULL);
-  g_free (f->directory);
-}
-
-static void
-commit (Fixture *f, MtvStoreBatch *batch)
-{
-  g_autoptr (GError) error = NULL;
-
-  mtv_store_commit (f->store, batch, &error);
-  g_assert_no_error (error);
+  store_fixture_close (f);
+  store_fixture_open (f);
 }
 
 static void
@@ -130,7 +93,7 @@ test_providers (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   early.url = (char *) "/var/lib/x";
   mtv_store_put_provider (batch, &early);
   g_assert_false (mtv_store_batch_is_empty (batch));
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   reopen (f);
 
   g_autoptr (GPtrArray) loaded = mtv_store_load_providers (f->store, NULL);
@@ -140,7 +103,7 @@ test_providers (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 
   batch = mtv_store_batch_new ();
   mtv_store_remove_provider (batch, "b");
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   g_autoptr (GPtrArray) rest = mtv_store_load_providers (f->store, NULL);
   g_assert_cmpuint (rest->len, ==, 1);
 }
@@ -160,7 +123,7 @@ test_plans (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   vm->id = g_strdup ("vm-7");
   vm->name = g_strdup ("web-3");
   mtv_store_put_plan (batch, plan);
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   reopen (f);
 
   g_autoptr (GPtrArray) loaded = mtv_store_load_plans (f->store, NULL);
@@ -169,7 +132,7 @@ test_plans (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 
   batch = mtv_store_batch_new ();
   mtv_store_remove_plan (batch, "p1");
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   g_autoptr (GPtrArray) rest = mtv_store_load_plans (f->store, NULL);
   g_assert_cmpuint (rest->len, ==, 0);
 }
@@ -184,7 +147,7 @@ test_runs (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   put_job (batch, "r1", 12);
   put_job (batch, "r1", 2);
   put_job (batch, "r2", 1);
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   reopen (f);
 
   g_autoptr (GPtrArray) runs = mtv_store_load_migrations (f->store, NULL);
@@ -204,7 +167,7 @@ test_runs (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_clear_pointer (&expected->devices, g_free);
   batch = mtv_store_batch_new ();
   mtv_store_put_job (batch, expected);
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   g_autoptr (GPtrArray) again = mtv_store_load_jobs (f->store, "r1", NULL);
   g_assert_cmpstr (((MtvJobRecord *) again->pdata[1])->devices, ==, "");
 }
@@ -220,7 +183,7 @@ test_remove_run (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   mtv_store_progress_add (batch, "r1", 1, 0, blocks);
   mtv_store_add_event (batch, 5, "r1", 1, "started", "Started", 0);
   mtv_store_ledger_intend (batch, "r1", 1, "d", "folder", "web-3");
-  commit (f, batch);
+  store_fixture_commit (f, batch);
 
   /* What may still exist elsewhere is not forgotten. */
   batch = mtv_store_batch_new ();
@@ -231,7 +194,7 @@ test_remove_run (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   batch = mtv_store_batch_new ();
   mtv_store_ledger_strike (batch, "r1", 1, "folder", "web-3");
   mtv_store_remove_migration (batch, "r1");
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   g_assert_cmpint (count (f, "SELECT (SELECT count(*) FROM migration) + (SELECT count(*) FROM job)"
                              " + (SELECT count(*) FROM progress) + (SELECT count(*) FROM event)"),
                    ==, 0);
@@ -246,7 +209,7 @@ test_defaults (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   MtvStoreBatch *batch = mtv_store_batch_new ();
   mtv_store_put_defaults (batch, g_variant_new_parsed ("{'max-vms': <uint32 20>}"));
   mtv_store_put_defaults (batch, g_variant_new_parsed ("{'max-vms': <uint32 30>}"));
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   reopen (f);
   g_autoptr (GVariant) some = mtv_store_load_defaults (f->store, NULL);
   g_autofree char *text = g_variant_print (some, TRUE);
@@ -264,7 +227,7 @@ test_ledger (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   mtv_store_ledger_note_id (batch, "r1", 1, "folder", "web-3", "id-9");
   mtv_store_ledger_intend (batch, "r1", 1, "d", "folder", "web-3"); /* stays, with its id */
   mtv_store_ledger_intend (batch, "r1", 2, "d", "folder", "web-3");
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   reopen (f);
 
   g_autoptr (GPtrArray) entries = mtv_store_ledger_load (f->store, "r1", 1, NULL);
@@ -281,7 +244,7 @@ test_ledger (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 
   batch = mtv_store_batch_new ();
   mtv_store_ledger_strike (batch, "r1", 1, "folder", "web-3");
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   g_assert_cmpint (count (f, "SELECT count(*) FROM ledger"), ==, 2);
 }
 
@@ -298,7 +261,7 @@ test_progress (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   mtv_store_progress_add (batch, "r1", 1, 1, first);
   mtv_store_progress_add (batch, "r1", 1, 0, second);
   put_job (batch, "r1", 1); /* a job that is put again keeps its progress */
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   reopen (f);
 
   g_autoptr (GPtrArray) pieces = mtv_store_progress_load (f->store, "r1", 1, 0, NULL);
@@ -308,7 +271,7 @@ test_progress (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 
   batch = mtv_store_batch_new ();
   mtv_store_progress_clear (batch, "r1", 1);
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   g_assert_cmpint (count (f, "SELECT count(*) FROM progress"), ==, 0);
 }
 
@@ -323,7 +286,7 @@ test_events (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   mtv_store_add_event (batch, 100, "r2", 0, "started", "Started", 1000);
   for (guint i = 1; i <= 10500; i++)
     mtv_store_add_event (batch, 100 + i, "r1", 1 + i % 2, "step", "Next", G_MAXUINT32);
-  commit (f, batch);
+  store_fixture_commit (f, batch);
 
   g_assert_cmpint (count (f, "SELECT count(*) FROM event WHERE run_id = 'r1'"), ==, 10000);
   g_assert_cmpint (count (f, "SELECT count(*) FROM event WHERE run_id = 'r2'"), ==, 1);
@@ -373,7 +336,7 @@ put_inventory (Fixture *f, guint64 time, GPtrArray *vms)
   MtvStoreBatch *batch = mtv_store_batch_new ();
 
   mtv_store_put_inventory (batch, "s", time, vms);
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   return (g_get_monotonic_time () - start) / 1e6;
 }
 
@@ -387,7 +350,7 @@ test_inventory (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   guint64 time = 0;
 
   mtv_store_put_provider (batch, &config);
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   g_assert_null (mtv_store_load_inventory (f->store, "s", &time, &error));
   g_assert_no_error (error);
 
@@ -418,7 +381,7 @@ test_inventory (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 
   batch = mtv_store_batch_new ();
   mtv_store_remove_provider (batch, "s");
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   g_assert_cmpint (count (f, "SELECT count(*) FROM inventory_vm"), ==, 0);
 }
 
@@ -436,14 +399,16 @@ test_damaged_body (Fixture *f, gconstpointer data G_GNUC_UNUSED)
       mtv_store_batch_add (
           batch, "INSERT OR REPLACE INTO provider VALUES ('p-9', 'x', 1, ?)",
           g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bodies[i], strlen (bodies[i]), 1), NULL);
-      commit (f, batch);
+      store_fixture_commit (f, batch);
       g_assert_null (mtv_store_load_providers (f->store, &error));
       g_assert_error (error, MTV_ERROR, MTV_ERROR_STORE);
       g_assert_nonnull (strstr (error->message, "provider 'p-9'"));
     }
 }
 
-#define ADD(path, func) g_test_add ("/store/objects/" path, Fixture, NULL, setup, func, teardown)
+#define ADD(path, func)                                                          \
+  g_test_add ("/store/objects/" path, Fixture, NULL, store_fixture_set_up, func, \
+              store_fixture_tear_down)
 
 int
 main (int argc, char *argv[])

@@ -1,57 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store-fixture.h"
 #include "store/mtv-store-transfers.h"
 
-#include "base/mtv-io.h"
-
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <string.h>
-
-typedef struct
-{
-  char *directory;
-  MtvStore *store;
-} Fixture;
-
-static void
-open_store (Fixture *f)
-{
-  g_autoptr (GError) error = NULL;
-
-  f->store = mtv_store_open (f->directory, &error);
-  g_assert_no_error (error);
-}
-
-static void
-close_store (Fixture *f)
-{
-  mtv_store_close (f->store);
-  g_clear_object (&f->store);
-}
-
-static void
-setup (Fixture *f, gconstpointer data G_GNUC_UNUSED)
-{
-  f->directory = g_dir_make_tmp ("mtv-store-XXXXXX", NULL);
-  open_store (f);
-}
-
-static void
-teardown (Fixture *f, gconstpointer data G_GNUC_UNUSED)
-{
-  close_store (f);
-  mtv_io_remove_tree (AT_FDCWD, f->directory, NULL);
-  g_free (f->directory);
-}
-
-static void
-commit (Fixture *f, MtvStoreBatch *batch)
-{
-  g_autoptr (GError) error = NULL;
-
-  mtv_store_commit (f->store, batch, &error);
-  g_assert_no_error (error);
-}
 
 static void
 begin (Fixture *f, const char *key, const char *destination, guint64 time, gboolean keep)
@@ -59,7 +11,7 @@ begin (Fixture *f, const char *key, const char *destination, guint64 time, gbool
   MtvStoreBatch *batch = mtv_store_batch_new ();
 
   mtv_store_transfer_begin (batch, key, destination, time, keep);
-  commit (f, batch);
+  store_fixture_commit (f, batch);
 }
 
 static void
@@ -69,7 +21,7 @@ add (Fixture *f, const char *key, const char *piece)
   g_autoptr (GBytes) bytes = g_bytes_new_static (piece, strlen (piece));
 
   mtv_store_transfer_add (batch, key, bytes);
-  commit (f, batch);
+  store_fixture_commit (f, batch);
 }
 
 /* The pieces one after the other, "-" for a copy that is not known. */
@@ -108,8 +60,8 @@ test_resume (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   assert_loads (f, "k", "d", "");
   add (f, "k", "one");
   add (f, "k", "two");
-  close_store (f);
-  open_store (f);
+  store_fixture_close (f);
+  store_fixture_open (f);
   assert_loads (f, "k", "d", "one two ");
   assert_loads (f, "k", "other", "-");
 
@@ -121,7 +73,7 @@ test_resume (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 
   MtvStoreBatch *batch = mtv_store_batch_new ();
   mtv_store_transfer_remove (batch, "k");
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   assert_loads (f, "k", "d", "-");
 }
 
@@ -138,7 +90,7 @@ test_same_destination (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 
   MtvStoreBatch *batch = mtv_store_batch_new ();
   mtv_store_transfer_void (batch, "d");
-  commit (f, batch);
+  store_fixture_commit (f, batch);
   assert_loads (f, "b", "d", "-");
 }
 
@@ -164,7 +116,7 @@ test_upgrade (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_autofree char *path = g_build_filename (f->directory, "mtv.db", NULL);
   sqlite3 *handle;
 
-  close_store (f);
+  store_fixture_close (f);
   g_assert_cmpint (sqlite3_open (path, &handle), ==, SQLITE_OK);
   g_assert_cmpint (sqlite3_exec (handle,
                                  "DROP TABLE transfer_progress; DROP TABLE transfer;"
@@ -172,7 +124,7 @@ test_upgrade (Fixture *f, gconstpointer data G_GNUC_UNUSED)
                                  NULL, NULL, NULL),
                    ==, SQLITE_OK);
   sqlite3_close (handle);
-  open_store (f);
+  store_fixture_open (f);
   begin (f, "k", "d", 1, FALSE);
   assert_loads (f, "k", "d", "");
 }
@@ -182,10 +134,13 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
 
-  g_test_add ("/store-transfers/resume", Fixture, NULL, setup, test_resume, teardown);
-  g_test_add ("/store-transfers/same-destination", Fixture, NULL, setup, test_same_destination,
-              teardown);
-  g_test_add ("/store-transfers/limit", Fixture, NULL, setup, test_limit, teardown);
-  g_test_add ("/store-transfers/upgrade", Fixture, NULL, setup, test_upgrade, teardown);
+  g_test_add ("/store-transfers/resume", Fixture, NULL, store_fixture_set_up, test_resume,
+              store_fixture_tear_down);
+  g_test_add ("/store-transfers/same-destination", Fixture, NULL, store_fixture_set_up,
+              test_same_destination, store_fixture_tear_down);
+  g_test_add ("/store-transfers/limit", Fixture, NULL, store_fixture_set_up, test_limit,
+              store_fixture_tear_down);
+  g_test_add ("/store-transfers/upgrade", Fixture, NULL, store_fixture_set_up, test_upgrade,
+              store_fixture_tear_down);
   return g_test_run ();
 }

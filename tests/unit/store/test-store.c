@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "store/mtv-store.h"
+#include "store-fixture.h"
 
 #include "base/mtv-error.h"
-#include "base/mtv-io.h"
 
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-typedef struct
-{
-  char *directory;
-  MtvStore *store;
-} Fixture;
 
 static void
 add (MtvStoreBatch *batch, const char *key, const char *value)
@@ -37,23 +29,14 @@ batch_of (const char *key)
 static void
 open_store (Fixture *f)
 {
-  g_autoptr (GError) error = NULL;
   MtvStoreBatch *batch = mtv_store_batch_new ();
 
-  f->store = mtv_store_open (f->directory, &error);
-  g_assert_no_error (error);
+  store_fixture_open (f);
   mtv_store_batch_add (batch,
                        "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, key TEXT UNIQUE,"
                        " value BLOB)",
                        NULL);
-  g_assert_true (mtv_store_commit (f->store, batch, &error));
-}
-
-static void
-close_store (Fixture *f)
-{
-  mtv_store_close (f->store);
-  g_clear_object (&f->store);
+  store_fixture_commit (f, batch);
 }
 
 static void
@@ -61,14 +44,6 @@ setup (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
   f->directory = g_dir_make_tmp ("mtv-store-XXXXXX", NULL);
   open_store (f);
-}
-
-static void
-teardown (Fixture *f, gconstpointer data G_GNUC_UNUSED)
-{
-  close_store (f);
-  mtv_io_remove_tree (AT_FDCWD, f->directory, NULL);
-  g_free (f->directory);
 }
 
 /* The keys, in the order in which they became part of the table. */
@@ -223,7 +198,7 @@ test_in_use (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_assert_error (error, MTV_ERROR, MTV_ERROR_IN_USE);
   g_assert_nonnull (strstr (error->message, process));
   g_assert_nonnull (strstr (error->message, f->directory));
-  close_store (f);
+  store_fixture_close (f);
   open_store (f);
 }
 
@@ -301,7 +276,7 @@ test_kill (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   int fds[2], status;
   guint number = 0, n = 0;
 
-  close_store (f);
+  store_fixture_close (f);
   g_assert_cmpint (pipe (fds), ==, 0);
   pid_t child = fork ();
   if (child == 0)
@@ -331,7 +306,8 @@ test_kill (Fixture *f, gconstpointer data G_GNUC_UNUSED)
     }
 }
 
-#define ADD(path, func) g_test_add ("/store/" path, Fixture, NULL, setup, func, teardown)
+#define ADD(path, func) \
+  g_test_add ("/store/" path, Fixture, NULL, setup, func, store_fixture_tear_down)
 
 int
 main (int argc, char *argv[])
