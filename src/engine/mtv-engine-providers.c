@@ -49,7 +49,7 @@ mtv_engine_adopt_provider (MtvEngine *self, MtvProviderConfig *config, int fd, G
     g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT, "There is no kind of provider '%s'",
                  config->type);
   else
-    provider = type->create (config, fd, error);
+    provider = type->create (config, NULL, fd, error);
 
   return mtv_provider_entry_new (config, type, provider, self->context.store, inventory,
                                  refresh_time);

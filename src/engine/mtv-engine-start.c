@@ -310,6 +310,7 @@ record_for (const MtvPlan *plan, const MtvTarget *target, const char *run_id, gu
   record->hash = g_strdup (plan->hash);
   record->verify = g_strdup (plan->verify);
   record->target_power_state = g_strdup (plan->target_power_state);
+  mtv_schedule_assign (&record->schedule, &plan->schedule);
   record->networks = plan->networks == NULL ? NULL : g_variant_ref (plan->networks);
   record->vm = g_variant_ref_sink (mtv_vm_to_variant (target->vm));
   record->state = g_strdup ("queued");

@@ -18,6 +18,21 @@ static const MtvField step_fields[] = {
   MTV_FIELD (MtvStepRecord, bytes_total, "bytes-total", 't'),
 };
 
+static const MtvField round_fields[] = {
+  MTV_FIELD (MtvRoundRecord, number, "number", 'u'),
+  MTV_FIELD (MtvRoundRecord, key, "key", 's'),
+  MTV_FIELD (MtvRoundRecord, remote_id, "remote-id", 's'),
+  MTV_FIELD (MtvRoundRecord, change_ids, "change-ids", 'v'),
+  MTV_FIELD (MtvRoundRecord, start_time, "start-time", 't'),
+  MTV_FIELD (MtvRoundRecord, snapshot_time, "snapshot-time", 't'),
+  MTV_FIELD (MtvRoundRecord, copied_time, "copied-time", 't'),
+  MTV_FIELD (MtvRoundRecord, removed_time, "removed-time", 't'),
+  MTV_FIELD (MtvRoundRecord, bytes_changed, "bytes-changed", 't'),
+  MTV_FIELD (MtvRoundRecord, bytes_done, "bytes-done", 't'),
+  MTV_FIELD (MtvRoundRecord, compared, "compared", 'b'),
+  MTV_FIELD (MtvRoundRecord, final, "final", 'b'),
+};
+
 static const MtvField disk_fields[] = {
   MTV_FIELD (MtvDiskRecord, size, "size", 't'),
   MTV_FIELD (MtvDiskRecord, bytes_total, "bytes-total", 't'),
@@ -30,6 +45,8 @@ const MtvFields mtv_migration_record_fields
     = { migration_fields, G_N_ELEMENTS (migration_fields), sizeof (MtvMigrationRecord), NULL };
 const MtvFields mtv_step_record_fields
     = { step_fields, G_N_ELEMENTS (step_fields), sizeof (MtvStepRecord), NULL };
+const MtvFields mtv_round_record_fields
+    = { round_fields, G_N_ELEMENTS (round_fields), sizeof (MtvRoundRecord), NULL };
 const MtvFields mtv_disk_record_fields
     = { disk_fields, G_N_ELEMENTS (disk_fields), sizeof (MtvDiskRecord), NULL };
 
@@ -57,6 +74,14 @@ static const MtvField job_fields[] = {
   MTV_FIELD (MtvJobRecord, location, "location", 's'),
   MTV_FIELD (MtvJobRecord, start_time, "start-time", 't'),
   MTV_FIELD (MtvJobRecord, end_time, "end-time", 't'),
+  MTV_SCHEDULE_FIELDS (MtvJobRecord, schedule),
+  MTV_FIELD (MtvJobRecord, paused, "paused", 'b'),
+  MTV_FIELD (MtvJobRecord, next_round, "next-round", 't'),
+  MTV_FIELD (MtvJobRecord, power_state, "power-state", 's'),
+  MTV_FIELD (MtvJobRecord, off_time, "off-time", 't'),
+  MTV_FIELD (MtvJobRecord, downtime, "downtime", 't'),
+  MTV_FIELD (MtvJobRecord, predicted_downtime, "predicted-downtime", 't'),
+  MTV_FIELD_ARRAY (MtvJobRecord, rounds, "rounds", mtv_round_record_fields),
   MTV_FIELD_ARRAY (MtvJobRecord, steps, "steps", mtv_step_record_fields),
   MTV_FIELD_ARRAY (MtvJobRecord, disks, "disks", mtv_disk_record_fields),
 };

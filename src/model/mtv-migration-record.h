@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "model/mtv-schedule.h"
 #include "model/mtv-vm.h"
 
 G_BEGIN_DECLS
@@ -36,6 +37,23 @@ typedef struct
   gboolean verified;
 } MtvDiskRecord;
 
+/* One round of a warm job: what was copied from one point of the source (see MtvPoint). */
+typedef struct
+{
+  guint number;          /* from 1 */
+  char *key;             /* never NULL; of the point */
+  char *remote_id;       /* (nullable) of the point */
+  GVariant *change_ids;  /* (nullable) as: of the point, for each disk; "" for NULL */
+  guint64 start_time;    /* µs since the epoch, as all times here */
+  guint64 snapshot_time; /* when the point was there */
+  guint64 copied_time;   /* all of it copied and flushed; 0: not yet */
+  guint64 removed_time;  /* its snapshot was gone again; 0: not yet */
+  guint64 bytes_changed; /* what the source told; all data of the disks in the first round */
+  guint64 bytes_done;    /* of them that are copied */
+  gboolean compared;     /* the source could not tell what had changed: all was read */
+  gboolean final;        /* with the VM shut down */
+} MtvRoundRecord;
+
 /* The job of one virtual machine, as it is kept: enough to go on after a restart. The options are
  * the plan's at the time of the start; later changes of the plan do not touch a run. */
 typedef struct
@@ -60,13 +78,22 @@ typedef struct
   char *location;   /* (nullable) */
   guint64 start_time;
   guint64 end_time;
-  GPtrArray *steps; /* (element-type MtvStepRecord) */
-  GPtrArray *disks; /* (element-type MtvDiskRecord) in the order of the VM's disks */
+  MtvSchedule schedule;
+  gboolean paused;    /* by hand: no new round */
+  guint64 next_round; /* when it is due; 0: not waiting for one */
+  char *power_state;  /* (nullable) of the VM before we shut it down: "on", "off" */
+  guint64 off_time;   /* when the VM was off, for the last round */
+  guint64 downtime;   /* µs from then until it was defined, or running, at the destination */
+  guint64 predicted_downtime; /* µs; what was expected when the cutover began */
+  GPtrArray *rounds;          /* (element-type MtvRoundRecord) in order */
+  GPtrArray *steps;           /* (element-type MtvStepRecord) */
+  GPtrArray *disks;           /* (element-type MtvDiskRecord) in the order of the VM's disks */
 } MtvJobRecord;
 
 extern const MtvFields mtv_migration_record_fields;
 extern const MtvFields mtv_step_record_fields;
 extern const MtvFields mtv_disk_record_fields;
+extern const MtvFields mtv_round_record_fields;
 extern const MtvFields mtv_job_record_fields;
 
 void mtv_migration_record_free (MtvMigrationRecord *self);

@@ -24,6 +24,7 @@ static const MtvField fields[] = {
   MTV_FIELD (MtvPlan, hash, "hash", 's'),
   MTV_FIELD (MtvPlan, verify, "verify", 's'),
   MTV_FIELD (MtvPlan, target_power_state, "target-power-state", 's'),
+  MTV_SCHEDULE_FIELDS (MtvPlan, schedule),
   MTV_FIELD (MtvPlan, networks, "networks", 'v'),
   MTV_FIELD (MtvPlan, ignore, "ignore", 'v'),
   MTV_FIELD (MtvPlan, archived, "archived", 'b'),
@@ -36,13 +37,16 @@ static const struct
 {
   const char *key;
   gsize offset;
-  const char *const values[4]; /* the first is the default */
+  const char *const values[5]; /* the first is the default */
 } choices[] = {
   { "devices", G_STRUCT_OFFSET (MtvPlan, devices), { "auto", "compatible", "virtio" } },
   { "format", G_STRUCT_OFFSET (MtvPlan, format), { "raw", "qcow2" } },
   { "hash", G_STRUCT_OFFSET (MtvPlan, hash), { "xxh3-128", "sha256" } },
   { "verify", G_STRUCT_OFFSET (MtvPlan, verify), { "written", "full", "off" } },
   { "target-power-state", G_STRUCT_OFFSET (MtvPlan, target_power_state), { "auto", "on", "off" } },
+  { "shutdown",
+    G_STRUCT_OFFSET (MtvPlan, schedule.shutdown),
+    { "guest", "guest-then-force", "force", "manual" } },
 };
 
 static void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "model/mtv-fields.h"
+#include "model/mtv-schedule.h"
 
 G_BEGIN_DECLS
 
@@ -26,9 +26,10 @@ typedef struct
   char *hash;               /* never NULL: "xxh3-128", "sha256"; of the disks' blocks */
   char *verify;             /* never NULL: "written" (what a run wrote), "full", "off" */
   char *target_power_state; /* never NULL: "auto" (as at the source), "on", "off" */
-  GVariant *networks;       /* (nullable) a{ss}: source network to destination network; "" is the
-                               default */
-  GVariant *ignore;         /* (nullable) as: ids of concerns that shall not count */
+  MtvSchedule schedule;
+  GVariant *networks; /* (nullable) a{ss}: source network to destination network; "" is the
+                         default */
+  GVariant *ignore;   /* (nullable) as: ids of concerns that shall not count */
   gboolean archived;
   guint64 created; /* µs since the epoch */
 } MtvPlan;
@@ -45,7 +46,7 @@ GVariant *mtv_plan_to_variant (const MtvPlan *self); /* (transfer floating) a{sv
 MtvPlan *mtv_plan_from_variant (GVariant *variant, GError **error);
 
 /* Is @value one of those that the choice @key ("devices", "format", "hash", "verify",
- * "target-power-state") knows? MTV_ERROR_INVALID_ARGUMENT says which it knows. */
+ * "target-power-state", "shutdown") knows? MTV_ERROR_INVALID_ARGUMENT says which it knows. */
 gboolean mtv_plan_validate_option (const char *key, const char *value, GError **error);
 
 G_END_DECLS

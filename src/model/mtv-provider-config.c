@@ -7,6 +7,7 @@ static const MtvField fields[] = {
   MTV_FIELD (MtvProviderConfig, type, "type", 's'),
   MTV_FIELD (MtvProviderConfig, url, "url", 's'),
   MTV_FIELD (MtvProviderConfig, identity, "identity", 's'),
+  MTV_FIELD (MtvProviderConfig, settings, "settings", 'v'),
   MTV_FIELD (MtvProviderConfig, created, "created", 't'),
 };
 

@@ -5,16 +5,19 @@
 
 G_BEGIN_DECLS
 
-/* What a user said of a provider. No secret is ever in here. */
+/* What a user said of a provider. No secret is ever in here: those are in the a{ss} that comes
+ * beside it ("password", "token", …). */
 typedef struct
 {
-  char *id;        /* never NULL; the last part of its object path */
-  char *name;      /* never NULL; unique among providers */
-  char *type;      /* never NULL; "ova", "local" … */
-  char *url;       /* (nullable) where it is; a path for "ova" and "local" */
-  char *identity;  /* (nullable) of a file that was handed over as a descriptor: what it must still
-                      be  when only its path is left after a restart */
-  guint64 created; /* µs since the epoch */
+  char *id;       /* never NULL; the last part of its object path */
+  char *name;     /* never NULL; unique among providers */
+  char *type;     /* never NULL; "ova", "local" … */
+  char *url;      /* (nullable) where it is; a path for "ova" and "local" */
+  char *identity; /* (nullable) of a file that was handed over as a descriptor: what it must still
+                     be  when only its path is left after a restart */
+  GVariant *settings; /* (nullable) a{sv}: what its type understands: "user", "ca", "thumbprint",
+                         "insecure" … */
+  guint64 created;    /* µs since the epoch */
 } MtvProviderConfig;
 
 extern const MtvFields mtv_provider_config_fields;

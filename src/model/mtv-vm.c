@@ -15,6 +15,9 @@ static const MtvField disk_fields[] = {
   MTV_FIELD (MtvVmDisk, unit, "unit", 'u'),
   MTV_FIELD (MtvVmDisk, storage, "storage", 's'),
   MTV_FIELD (MtvVmDisk, serial, "serial", 's'),
+  MTV_FIELD (MtvVmDisk, backing, "backing", 's'),
+  MTV_FIELD (MtvVmDisk, mode, "mode", 's'),
+  MTV_FIELD (MtvVmDisk, shared, "shared", 'b'),
   MTV_FIELD (MtvVmDisk, problem, "problem", 's'),
 };
 
@@ -49,10 +52,21 @@ static const MtvField fields[] = {
   MTV_FIELD (MtvVm, memory, "memory", 't'),
   MTV_FIELD (MtvVm, os_id, "os-id", 's'),
   MTV_FIELD (MtvVm, os_name, "os-name", 's'),
+  MTV_FIELD (MtvVm, host, "host", 's'),
+  MTV_FIELD (MtvVm, cluster, "cluster", 's'),
+  MTV_FIELD (MtvVm, hostname, "hostname", 's'),
+  MTV_FIELD (MtvVm, ips, "ips", 'v'),
+  MTV_FIELD (MtvVm, tools, "tools", 's'),
+  MTV_FIELD (MtvVm, machine, "machine", 's'),
+  MTV_FIELD (MtvVm, cpu_model, "cpu-model", 's'),
+  MTV_FIELD (MtvVm, timezone, "timezone", 's'),
+  MTV_FIELD (MtvVm, snapshots, "snapshots", 'u'),
+  MTV_FIELD (MtvVm, nested, "nested", 'b'),
   MTV_FIELD (MtvVm, producer, "producer", 's'),
   MTV_FIELD (MtvVm, problem, "problem", 's'),
   MTV_FIELD_ARRAY (MtvVm, disks, "disks", mtv_vm_disk_fields),
   MTV_FIELD_ARRAY (MtvVm, nics, "nics", mtv_vm_nic_fields),
+  MTV_FIELD_ARRAY (MtvVm, concerns, "concerns", mtv_concern_fields),
 };
 
 static const MtvFields vm_fields = { fields, G_N_ELEMENTS (fields), sizeof (MtvVm), NULL };

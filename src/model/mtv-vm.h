@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "model/mtv-fields.h"
+#include "model/mtv-concern.h"
 
 G_BEGIN_DECLS
 
@@ -21,7 +21,10 @@ typedef struct
   guint unit;       /* on the controller */
   char *storage;    /* where it lies at the source (datastore …): the key of storage maps */
   char *serial;
-  char *problem; /* why it cannot be copied, one sentence; NULL when it can */
+  char *backing;   /* how the source finds it: "[ds1] web/web.vmdk", a path, a volume's id */
+  char *mode;      /* how the source writes to it: "independent-persistent", "rdm"; NULL: plainly */
+  gboolean shared; /* more than one VM may write to it */
+  char *problem;   /* why it cannot be copied, one sentence; NULL when it can */
 } MtvVmDisk;
 
 typedef struct
@@ -54,10 +57,21 @@ typedef struct
   guint64 memory; /* bytes */
   char *os_id;    /* the source's own id: "rhel8_64Guest", "96" */
   char *os_name;
-  char *producer;   /* of an OVF: "vmware", "virtualbox", "ovirt", "xen", "unknown" */
-  char *problem;    /* why the VM as a whole cannot be migrated, one sentence */
-  GPtrArray *disks; /* (element-type MtvVmDisk) in boot order: the first is the boot disk */
-  GPtrArray *nics;  /* (element-type MtvVmNic) */
+  char *host; /* what it runs on: slots may be counted by it */
+  char *cluster;
+  char *hostname; /* of the guest, as its tools tell */
+  GVariant *ips;  /* as: of the guest, as its tools tell */
+  char *tools;    /* of the guest: "running", "not-running", "not-installed"; NULL: not known */
+  char *machine;  /* QEMU's machine type, where the source has one: "q35" */
+  char *cpu_model;
+  char *timezone;
+  guint snapshots;     /* that it has at the source */
+  gboolean nested;     /* its guests are virtual machines themselves */
+  char *producer;      /* of an OVF: "vmware", "virtualbox", "ovirt", "xen", "unknown" */
+  char *problem;       /* why the VM as a whole cannot be migrated, one sentence */
+  GPtrArray *disks;    /* (element-type MtvVmDisk) in boot order: the first is the boot disk */
+  GPtrArray *nics;     /* (element-type MtvVmNic) */
+  GPtrArray *concerns; /* (element-type MtvConcern) what its source has to say against it */
 } MtvVm;
 
 extern const MtvFields mtv_vm_disk_fields;

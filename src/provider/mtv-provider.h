@@ -39,16 +39,31 @@ int mtv_provider_get_fd (MtvProvider *self);
  * itself: the destination is full, the other side is down. */
 gboolean mtv_provider_error_is_transient (const GError *error);
 
+/* Something that a user may say of a provider of a type. */
+typedef struct
+{
+  const char *key;  /* "user", "password" */
+  const char *type; /* of the value: "s", "b", "u", "as"; "s" for secrets */
+  gboolean secret;
+} MtvProviderSetting;
+
 /* What main.c hands to the engine: the kinds of providers there are. */
 typedef struct
 {
   const char *type;
   gboolean is_source;
   gboolean is_destination;
-  /* @fd: -1, or a file (or folder) that takes the place of the URL; it is duplicated. Quick: no
-   * request is made, wrong arguments are MTV_ERROR_INVALID_ARGUMENT. May fill in url and identity
-   * of @config. (transfer full) */
-  MtvProvider *(*create) (MtvProviderConfig *config, int fd, GError **error);
+  const MtvProviderSetting *settings; /* (nullable) static, up to a NULL key */
+  /* @secrets: (nullable) a{ss}, which is in no error. @fd: -1, or a file (or folder) that takes the
+   * place of the URL; it is duplicated. Quick: no request is made, wrong arguments are
+   * MTV_ERROR_INVALID_ARGUMENT. Only settings and secrets of the table come in here. May fill in
+   * url and identity of @config. (transfer full) */
+  MtvProvider *(*create) (MtvProviderConfig *config, GVariant *secrets, int fd, GError **error);
 } MtvProviderType;
+
+/* Are all of @settings (a{sv}) and @secrets (a{ss}), both (nullable), in the table of @type, with
+ * the type that they have there? MTV_ERROR_INVALID_ARGUMENT names the first that is not. */
+gboolean mtv_provider_type_check (const MtvProviderType *type, GVariant *settings,
+                                  GVariant *secrets, GError **error);
 
 G_END_DECLS

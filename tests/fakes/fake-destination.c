@@ -358,8 +358,9 @@ fake_destination_init (FakeDestination *self)
 }
 
 static MtvProvider *
-create (MtvProviderConfig *config, int fd, GError **error)
+create (MtvProviderConfig *config, GVariant *secrets, int fd, GError **error)
 {
+  (void) secrets;
   (void) fd;
   if (g_strcmp0 (fake_world.broken, "local") == 0)
     {
@@ -377,4 +378,5 @@ create (MtvProviderConfig *config, int fd, GError **error)
   return MTV_PROVIDER (self);
 }
 
-const MtvProviderType fake_destination_type = { "local", FALSE, TRUE, create };
+const MtvProviderType fake_destination_type
+    = { .type = "local", .is_destination = TRUE, .create = create };

@@ -300,10 +300,11 @@ destination_init (MtvDestinationInterface *iface)
 }
 
 static MtvProvider *
-create_source (MtvProviderConfig *config, int fd, GError **error)
+create_source (MtvProviderConfig *config, GVariant *secrets, int fd, GError **error)
 {
   char content[100] = { 0 };
 
+  (void) secrets;
   if (config->url != NULL && g_str_equal (config->url, "impossible:"))
     {
       g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT, "'%s' leads nowhere", config->url);
@@ -317,12 +318,14 @@ create_source (MtvProviderConfig *config, int fd, GError **error)
 }
 
 static MtvProvider *
-create_destination (MtvProviderConfig *config, int fd, GError **error)
+create_destination (MtvProviderConfig *config, GVariant *secrets, int fd, GError **error)
 {
-  (void) config, (void) fd, (void) error;
+  (void) config, (void) secrets, (void) fd, (void) error;
   return g_object_new (FAKE_TYPE_END, NULL);
 }
 
-static const MtvProviderType source_type = { "fake", TRUE, FALSE, create_source };
-static const MtvProviderType destination_type = { "local", FALSE, TRUE, create_destination };
+static const MtvProviderType source_type
+    = { .type = "fake", .is_source = TRUE, .create = create_source };
+static const MtvProviderType destination_type
+    = { .type = "local", .is_destination = TRUE, .create = create_destination };
 const MtvProviderType *const fake_ends_types[] = { &source_type, &destination_type, NULL };

@@ -194,8 +194,9 @@ fake_source_init (FakeSource *self)
 }
 
 static MtvProvider *
-create (MtvProviderConfig *config, int fd, GError **error)
+create (MtvProviderConfig *config, GVariant *secrets, int fd, GError **error)
 {
+  (void) secrets;
   (void) fd;
   if (g_strcmp0 (fake_world.broken, "fake") != 0)
     return g_object_new (FAKE_TYPE_SOURCE, NULL);
@@ -204,4 +205,4 @@ create (MtvProviderConfig *config, int fd, GError **error)
   return NULL;
 }
 
-const MtvProviderType fake_source_type = { "fake", TRUE, FALSE, create };
+const MtvProviderType fake_source_type = { .type = "fake", .is_source = TRUE, .create = create };

@@ -392,10 +392,11 @@ adopt_fd (MtvLocalDestination *self, MtvProviderConfig *config, int fd, GError *
 }
 
 static MtvProvider *
-local_destination_create (MtvProviderConfig *config, int fd, GError **error)
+local_destination_create (MtvProviderConfig *config, GVariant *secrets, int fd, GError **error)
 {
   g_autoptr (MtvLocalDestination) self = g_object_new (MTV_TYPE_LOCAL_DESTINATION, NULL);
 
+  (void) secrets;
   if (fd >= 0 && !adopt_fd (self, config, fd, error))
     return NULL;
   if (!check_path (config->url, error))

@@ -518,10 +518,11 @@ adopt_fd (MtvOvaProvider *self, MtvProviderConfig *config, int fd, GError **erro
 }
 
 static MtvProvider *
-ova_create (MtvProviderConfig *config, int fd, GError **error)
+ova_create (MtvProviderConfig *config, GVariant *secrets, int fd, GError **error)
 {
   g_autoptr (MtvOvaProvider) self = g_object_new (MTV_TYPE_OVA_PROVIDER, NULL);
 
+  (void) secrets;
   if (fd >= 0 && !adopt_fd (self, config, fd, error))
     return NULL;
   if (config->url == NULL || !g_path_is_absolute (config->url))

@@ -56,9 +56,10 @@ typedef struct
 static MtvProvider *
 create (const char *url, const char *identity, int fd, MtvProviderConfig *filled, GError **error)
 {
-  MtvProviderConfig config
-      = { (char *) "1", (char *) "here", (char *) "local", g_strdup (url), g_strdup (identity), 0 };
-  MtvProvider *provider = mtv_local_destination_type.create (&config, fd, error);
+  MtvProviderConfig config = {
+    (char *) "1", (char *) "here", (char *) "local", g_strdup (url), g_strdup (identity), NULL, 0
+  };
+  MtvProvider *provider = mtv_local_destination_type.create (&config, NULL, fd, error);
 
   if (filled != NULL)
     *filled = config;

@@ -24,6 +24,8 @@ test_defaults (void)
   g_assert_cmpstr (plan->hash, ==, "xxh3-128");
   g_assert_cmpstr (plan->verify, ==, "written");
   g_assert_cmpstr (plan->target_power_state, ==, "auto");
+  g_assert_cmpstr (plan->schedule.shutdown, ==, "guest");
+  g_assert_false (plan->schedule.warm);
   g_assert_cmpuint (plan->vms->len, ==, 0);
 }
 
@@ -51,7 +53,7 @@ test_round_trip (void)
   g_assert_no_error (error);
   g_autoptr (GVariant) second = g_variant_ref_sink (mtv_plan_to_variant (again));
   g_assert_cmpvariant (variant, second);
-  g_assert_cmpuint (g_variant_n_children (variant), ==, 14);
+  g_assert_cmpuint (g_variant_n_children (variant), ==, 15);
   vm = g_ptr_array_index (again->vms, 0);
   g_assert_cmpstr (vm->target_name, ==, "web-2");
 }

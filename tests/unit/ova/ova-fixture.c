@@ -71,7 +71,7 @@ fixture_open (Fixture *f, const char *name)
   g_autofree char *path = fixture_path (f, name);
   MtvProviderConfig config = { .url = path };
 
-  MtvProvider *provider = mtv_ova_provider_type.create (&config, -1, &error);
+  MtvProvider *provider = mtv_ova_provider_type.create (&config, NULL, -1, &error);
   g_assert_no_error (error);
   return MTV_SOURCE (provider);
 }

@@ -302,7 +302,7 @@ test_descriptors (Fixture *f, gconstpointer data)
   (void) data;
   fixture_run (f, MKOVA "web.ova disk.raw");
   int fd = open (path, O_RDONLY | O_CLOEXEC);
-  g_autoptr (MtvProvider) provider = mtv_ova_provider_type.create (config, fd, &error);
+  g_autoptr (MtvProvider) provider = mtv_ova_provider_type.create (config, NULL, fd, &error);
   g_assert_no_error (error);
   close (fd);
   g_assert_cmpstr (config->url, ==, path);
@@ -311,7 +311,7 @@ test_descriptors (Fixture *f, gconstpointer data)
   g_autoptr (GPtrArray) vms = fixture_list (MTV_SOURCE (provider));
   g_assert_cmpstr (((MtvVm *) vms->pdata[0])->id, ==, "web");
 
-  g_autoptr (MtvProvider) again = mtv_ova_provider_type.create (config, -1, &error);
+  g_autoptr (MtvProvider) again = mtv_ova_provider_type.create (config, NULL, -1, &error);
   g_assert_no_error (error);
   g_assert_cmpint (mtv_provider_get_fd (again), ==, -1);
   g_assert_true (mtv_provider_test (again, NULL, &error));
@@ -338,7 +338,7 @@ test_folder_descriptor (Fixture *f, gconstpointer data)
   (void) data;
   fixture_run (f, MKOVA "web.ova disk.raw");
   int fd = open (f->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  g_autoptr (MtvProvider) provider = mtv_ova_provider_type.create (config, fd, &error);
+  g_autoptr (MtvProvider) provider = mtv_ova_provider_type.create (config, NULL, fd, &error);
   g_assert_no_error (error);
   close (fd);
   g_assert_cmpstr (config->url, ==, f->folder);
@@ -364,20 +364,20 @@ test_arguments (Fixture *f, gconstpointer data)
   (void) data;
   g_assert_true (mtv_ova_provider_type.is_source);
   g_assert_cmpstr (mtv_ova_provider_type.type, ==, "ova");
-  g_assert_null (mtv_ova_provider_type.create (&none, -1, &error));
+  g_assert_null (mtv_ova_provider_type.create (&none, NULL, -1, &error));
   g_assert_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT);
   g_clear_error (&error);
-  g_assert_null (mtv_ova_provider_type.create (&relative, -1, &error));
+  g_assert_null (mtv_ova_provider_type.create (&relative, NULL, -1, &error));
   g_assert_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT);
   assert_pattern ("*'web.ova'", error->message);
   g_clear_error (&error);
-  g_assert_null (mtv_ova_provider_type.create (&none, fd, &error));
+  g_assert_null (mtv_ova_provider_type.create (&none, NULL, fd, &error));
   g_assert_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT);
   g_clear_error (&error);
   close (fd);
   g_free (relative.url);
 
-  g_autoptr (MtvProvider) provider = mtv_ova_provider_type.create (&gone, -1, &error);
+  g_autoptr (MtvProvider) provider = mtv_ova_provider_type.create (&gone, NULL, -1, &error);
   g_assert_no_error (error);
   g_assert_null (mtv_source_list (MTV_SOURCE (provider), NULL, &error));
   g_assert_error (error, MTV_ERROR, MTV_ERROR_NOT_FOUND);

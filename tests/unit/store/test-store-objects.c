@@ -81,9 +81,15 @@ assert_same (const MtvFields *fields, gconstpointer a, gconstpointer b)
 static void
 test_providers (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
-  MtvProviderConfig late = { (char *) "b",          (char *) "späť",        (char *) "ova",
-                             (char *) "/srv/x.ova", (char *) "dev:1 ino:2", 20 };
-  MtvProviderConfig early = { (char *) "c", (char *) "local", (char *) "local", NULL, NULL, 10 };
+  MtvProviderConfig late = { (char *) "b",
+                             (char *) "späť",
+                             (char *) "ova",
+                             (char *) "/srv/x.ova",
+                             (char *) "dev:1 ino:2",
+                             NULL,
+                             20 };
+  MtvProviderConfig early
+      = { (char *) "c", (char *) "local", (char *) "local", NULL, NULL, NULL, 10 };
   g_autoptr (MtvStoreBatch) unused = mtv_store_batch_new ();
   MtvStoreBatch *batch = mtv_store_batch_new ();
 
@@ -343,7 +349,7 @@ put_inventory (Fixture *f, guint64 time, GPtrArray *vms)
 static void
 test_inventory (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
-  MtvProviderConfig config = { (char *) "s", (char *) "vc", (char *) "ova", NULL, NULL, 1 };
+  MtvProviderConfig config = { (char *) "s", (char *) "vc", (char *) "ova", NULL, NULL, NULL, 1 };
   g_autoptr (GPtrArray) vms = g_ptr_array_new_with_free_func ((GDestroyNotify) mtv_vm_unref);
   g_autoptr (GError) error = NULL;
   MtvStoreBatch *batch = mtv_store_batch_new ();
