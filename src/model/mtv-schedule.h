@@ -33,4 +33,9 @@ typedef struct
 /* Frees what @self holds, and gives it copies of what @other has. */
 void mtv_schedule_assign (MtvSchedule *self, const MtvSchedule *other);
 
+/* Interval below a minute or above a year, a maximal downtime of less than a second (but 0), a time
+ * of cutover that is not ahead of @now (0: not looked at) or by more than a year, a shutdown that
+ * does not exist: MTV_ERROR_INVALID_ARGUMENT, which names it. */
+gboolean mtv_schedule_check (const MtvSchedule *self, guint64 now, GError **error);
+
 G_END_DECLS
