@@ -410,6 +410,14 @@ mtv_json_get_number (MtvJson *self)
   return number;
 }
 
+gboolean
+mtv_json_get_flag (MtvJson *self)
+{
+  gboolean yes = self->error == NULL && peek_token (self) == 't';
+
+  return self->error == NULL && take_literal (self, yes ? "true" : "false") && yes;
+}
+
 void
 mtv_json_skip (MtvJson *self)
 {

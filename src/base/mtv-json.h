@@ -29,6 +29,7 @@ gboolean mtv_json_next_item (MtvJson *self);
 /* Values. A string is NULL for null. (transfer none), until the next value is read. */
 const char *mtv_json_get_string (MtvJson *self);
 guint64 mtv_json_get_number (MtvJson *self); /* a whole one, not negative */
+gboolean mtv_json_get_flag (MtvJson *self);  /* true or false */
 void mtv_json_skip (MtvJson *self);          /* whatever it is */
 
 /* Makes a mistake of what was read last: the message tells its line and its member as well. */
