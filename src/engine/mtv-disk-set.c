@@ -29,6 +29,7 @@ struct _MtvDiskSet
   MtvDestination *destination; /* (owned) */
   MtvStore *store;             /* (owned) */
   MtvBudget *budget;           /* (owned) (nullable) */
+  MtvThrottle *throttle;       /* (owned) (nullable) */
   guint parallel;
   Disk *disks; /* (owned) as many as the target has */
   guint n_disks;
@@ -71,6 +72,7 @@ mtv_disk_set_finalize (GObject *object)
   g_clear_object (&self->destination);
   g_clear_object (&self->store);
   g_clear_pointer (&self->budget, mtv_budget_unref);
+  g_clear_pointer (&self->throttle, mtv_throttle_unref);
 
   G_OBJECT_CLASS (mtv_disk_set_parent_class)->finalize (object);
 }
@@ -113,6 +115,15 @@ mtv_disk_set_set_budget (MtvDiskSet *self, MtvBudget *budget)
   g_return_if_fail (MTV_IS_DISK_SET (self) && self->budget == NULL);
 
   self->budget = mtv_budget_ref (budget);
+}
+
+void
+mtv_disk_set_set_throttle (MtvDiskSet *self, MtvThrottle *throttle)
+{
+  g_return_if_fail (MTV_IS_DISK_SET (self));
+
+  g_clear_pointer (&self->throttle, mtv_throttle_unref);
+  self->throttle = throttle != NULL ? mtv_throttle_ref (throttle) : NULL;
 }
 
 static MtvTargetDisk *
@@ -293,6 +304,8 @@ start_copying (Disk *disk)
   disk->copier = mtv_copier_new (disk->reader, disk->writer, target_disk (disk)->map, self->fresh);
   if (self->budget != NULL)
     mtv_copier_set_budget (disk->copier, self->budget);
+  if (self->throttle != NULL)
+    mtv_copier_set_throttle (disk->copier, self->throttle);
   if (disk->written != NULL)
     mtv_copier_set_read_back (disk->copier, disk->written);
   mtv_copier_set_checkpoint (disk->copier, MTV_COPIER_CHECKPOINT_BYTES, save_checkpoint, disk,
