@@ -326,6 +326,7 @@ start_disks (MtvJob *self, Work *work)
   self->disks = mtv_disk_set_new (self->target, work->source, work->destination,
                                   self->context->store, self->context->settings.max_disks_per_vm);
   mtv_disk_set_set_budget (self->disks, self->context->budget);
+  mtv_job_throttle (self);
   mtv_rate_reset (&self->rate);
   self->saved_done = 0;
   g_clear_handle_id (&self->ticker, g_source_remove);

@@ -47,6 +47,7 @@ mtv_job_finalize (GObject *object)
 
   g_clear_object (&self->cancellable);
   g_clear_pointer (&self->record, mtv_job_record_free);
+  g_clear_pointer (&self->throttle, mtv_throttle_unref);
   g_free (self->plan_name);
   g_free (self->waiting);
 
