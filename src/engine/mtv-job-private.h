@@ -147,6 +147,10 @@ MtvProvider *mtv_job_get_provider (MtvJob *self, const char *id, GError **error)
  * MTV_ERROR_WRONG_STATE. */
 gboolean mtv_job_check_retry (MtvJob *self, GError **error);
 
+/* FALSE with MTV_ERROR_WRONG_STATE when another run has the VM in hand and one of both is warm. */
+gboolean mtv_job_check_rivals (MtvEngineContext *context, const char *source, const char *vm_id,
+                               gboolean warm, GError **error);
+
 /* Has its source @cap? FALSE while the source is not usable. */
 gboolean mtv_job_source_has (MtvJob *self, MtvSourceCaps cap);
 

@@ -298,7 +298,9 @@ mtv_job_retry (MtvJob *self, guint32 uid, GError **error)
                    self->record->name, mtv_job_get_state (self));
       return FALSE;
     }
-  if (!mtv_job_check_retry (self, error))
+  if (!mtv_job_check_retry (self, error)
+      || !mtv_job_check_rivals (self->context, self->record->source, self->record->vm_id,
+                                self->record->schedule.warm, error))
     return FALSE;
 
   MtvStoreBatch *batch = mtv_store_batch_new ();
