@@ -35,6 +35,7 @@ static const struct
   { "org.mtv.Manager", "RemovePlan", PLAN },
   { "org.mtv.Manager", "Copy", COPY },
   { "org.mtv.Manager", "Verify", COPY },
+  { "org.mtv.Manager", "GetLedger", "" },
   { "org.mtv.Transfer", "Cancel", COPY },
   { "org.mtv.Transfer", "Forget", COPY },
   { "org.mtv.Provider", "Refresh", LOOK },
