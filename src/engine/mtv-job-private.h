@@ -2,10 +2,10 @@
 #pragma once
 
 #include "base/mtv-rate.h"
-#include "engine/mtv-cold-states.h"
 #include "engine/mtv-disk-set.h"
 #include "engine/mtv-engine-context.h"
-#include "engine/mtv-job.h"
+#include "engine/mtv-job-states.h"
+#include "engine/mtv-job-warm.h"
 #include "engine/mtv-migration.h"
 
 G_BEGIN_DECLS
@@ -19,11 +19,12 @@ struct _MtvJob
   MtvEngineContext *context; /* (unowned) */
   MtvJobRecord *record;      /* (owned) */
   char *plan_name;           /* (owned) */
-  MtvColdState state;        /* what the store has; record->state says the same */
+  MtvJobState state;         /* what the store has; record->state says the same */
 
   gboolean busy;             /* an operation or a commit is under way */
   GCancellable *cancellable; /* (owned) of the operation */
-  guint requests;            /* to cancel, that are being committed */
+  guint requests;            /* that are being committed */
+  guint asked;               /* requests so far */
   gboolean cancelling;       /* somebody asked, and it is committed */
 
   gboolean suspended;
@@ -38,6 +39,9 @@ struct _MtvJob
   gboolean fresh;    /* the volumes were never written to */
   MtvDiskSet *disks; /* (owned) (nullable) while it copies or verifies */
   guint leftovers;   /* entries in the ledger */
+  gboolean cutover_ready;
+  gboolean cutover_missed; /* its time had passed by more than the grace when we came up */
+  MtvPrediction prediction;
   MtvRate rate;
   guint ticker;        /* source id: progress while it copies or verifies */
   guint64 ticked_done; /* what the last tick told */
@@ -54,8 +58,20 @@ void mtv_job_enter (MtvJob *self);
 /* Ends what runs at its next safe point, and what waits at once; the state stays. */
 void mtv_job_stop (MtvJob *self);
 
-/* The operation of the state that the job is in, in mtv-cold-job.c. Ends in mtv_job_done(). */
-void mtv_cold_job_enter (MtvJob *self);
+/* The operation of the state that the job is in, in mtv-job-steps.c. Ends in mtv_job_done(). */
+void mtv_job_enter_state (MtvJob *self);
+
+/* Commits the step that @event means, with what @batch (transfer full) has to say as well. */
+void mtv_job_go (MtvJob *self, MtvJobEvent event, MtvStoreBatch *batch);
+
+/* Waits until what @error tells is over, and enters the state again. */
+void mtv_job_suspend (MtvJob *self, const GError *error);
+
+/* Commits what somebody asked for, which the record has already, then calls @then with the job,
+ * unless the daemon is stopping. Other commits may be under way. */
+typedef void (*MtvJobFunc) (MtvJob *self);
+void mtv_job_request (MtvJob *self, MtvJobFunc then, const char *event, guint32 uid,
+                      const char *format, ...) G_GNUC_PRINTF (5, 6);
 
 /* The operation ended: with @error (transfer full), or without, and then @batch (nullable)
  * (transfer full) is committed together with the step to the next state. */
@@ -63,14 +79,26 @@ void mtv_job_done (MtvJob *self, MtvStoreBatch *batch, GError *error);
 
 /* Commits @batch (transfer full) with the record as it is, then calls @then with the job, unless
  * the daemon is stopping. Until it can be committed the job is suspended. */
-typedef void (*MtvJobFunc) (MtvJob *self);
 void mtv_job_commit (MtvJob *self, MtvStoreBatch *batch, MtvJobFunc then);
 
 /* Appends an entry of the job's timeline. @uid G_MAXUINT32: the daemon itself. */
 void mtv_job_add_event (MtvJob *self, MtvStoreBatch *batch, const char *event, guint32 uid,
                         const char *format, ...) G_GNUC_PRINTF (5, 6);
 
+/* To the journal; @text begins without the VM's name. */
+void mtv_job_log (MtvJob *self, GLogLevelFlags level, const char *message_id, const char *text);
+
 void mtv_job_changed (MtvJob *self);
+void mtv_job_completed (MtvJob *self);
+void mtv_job_forget_alarm (MtvJob *self);
+/* What can be said of the cutover now; "cutover-ready" comes when that is news. */
+void mtv_job_tell_ready (MtvJob *self, gboolean ready);
+
+/* An idle warm job looks again at what is due when. */
+void mtv_job_reconsider (MtvJob *self);
+
+/* The last round that was copied to its end, from which the next is reckoned. (nullable) */
+MtvRoundRecord *mtv_job_get_base (MtvJob *self);
 void mtv_job_set_waiting (MtvJob *self, const char *waiting);
 
 /* The step that stands for the state, made on demand. (transfer none) */

@@ -17,14 +17,13 @@ mtv_job_get_state (MtvJob *self)
 {
   g_return_val_if_fail (MTV_IS_JOB (self), NULL);
 
-  if (mtv_cold_state_is_final (self->state))
-    return mtv_cold_state_to_string (self->state);
+  if (mtv_job_state_is_final (self->state))
+    return mtv_job_state_to_string (self->state);
   if (self->suspended)
     return "suspended";
-  if (self->state == MTV_COLD_CLEANING_UP || self->cancelling)
+  if (self->state == MTV_JOB_CLEANING_UP || self->cancelling)
     return "cleaning-up";
-  if (self->state == MTV_COLD_QUEUED
-      || mtv_scheduler_get_place (self->context->scheduler, self) > 0)
+  if (self->state == MTV_JOB_QUEUED || mtv_scheduler_get_place (self->context->scheduler, self) > 0)
     return "queued";
   return "running";
 }
@@ -34,10 +33,10 @@ mtv_job_get_phase (MtvJob *self)
 {
   g_return_val_if_fail (MTV_IS_JOB (self), NULL);
 
-  if (self->state == MTV_COLD_SUCCEEDED)
+  if (self->state == MTV_JOB_SUCCEEDED)
     return "done";
-  if (!mtv_cold_state_is_final (self->state))
-    return mtv_cold_state_to_string (self->state);
+  if (!mtv_job_state_is_final (self->state))
+    return mtv_job_state_to_string (self->state);
 
   const char *last = "queued";
   for (guint i = 0; i < self->record->steps->len; i++)
@@ -55,7 +54,7 @@ mtv_job_has_ended (MtvJob *self)
 {
   g_return_val_if_fail (MTV_IS_JOB (self), TRUE);
 
-  return mtv_cold_state_is_final (self->state) && !self->busy; /* not about to be tried again */
+  return mtv_job_state_is_final (self->state) && !self->busy; /* not about to be tried again */
 }
 
 guint64
@@ -158,7 +157,7 @@ disk_state (MtvJob *self, guint index)
       = index < self->record->disks->len ? g_ptr_array_index (self->record->disks, index) : NULL;
 
   if (active)
-    return self->state == MTV_COLD_VERIFYING ? "verifying" : "copying";
+    return self->state == MTV_JOB_VERIFYING ? "verifying" : "copying";
   if (kept != NULL && kept->verified)
     return "verified";
   return kept != NULL && kept->copied ? "copied" : "pending";
@@ -188,7 +187,7 @@ describe_disk (MtvJob *self, GVariant *disk, guint index)
       guint64 before = done;
 
       mtv_disk_set_get_progress (self->disks, (gint) index, &done, &total);
-      if (self->state == MTV_COLD_COPYING) /* it goes on where it was, but first it opens */
+      if (self->state == MTV_JOB_COPYING) /* it goes on where it was, but first it opens */
         done = MAX (done, before);
     }
 
@@ -301,10 +300,10 @@ mtv_job_name_is_taken (MtvJob *self, const char *name)
       for (guint j = 0; j < jobs->len; j++)
         {
           MtvJob *other = g_ptr_array_index (jobs, j);
-          MtvColdState state = other->state;
+          MtvJobState state = other->state;
 
-          mtv_cold_state_from_string (other->record->state, &state); /* about to be committed */
-          if (other != self && !mtv_cold_state_is_final (state) && state > MTV_COLD_PREPARING
+          mtv_job_state_from_string (other->record->state, &state); /* about to be committed */
+          if (other != self && !mtv_job_state_is_final (state) && state > MTV_JOB_PREPARING
               && g_str_equal (other->record->destination, self->record->destination)
               && g_str_equal (other->record->target_name, name))
             return TRUE;

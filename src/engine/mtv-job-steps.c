@@ -46,7 +46,7 @@ work_new (MtvJob *self)
   MtvProvider *source = NULL, *destination;
   MtvTarget *target = mtv_job_get_target (self, &error);
 
-  if (target != NULL && self->state < MTV_COLD_VERIFYING)
+  if (target != NULL && self->state < MTV_JOB_VERIFYING)
     source = mtv_job_get_provider (self, self->record->source, &error);
   if (error == NULL)
     destination = mtv_job_get_provider (self, self->record->destination, &error);
@@ -346,11 +346,11 @@ stop_ticking (MtvJob *self)
 
       guint64 done = disk->bytes_done;
 
-      if (self->state == MTV_COLD_COPYING)
+      if (self->state == MTV_JOB_COPYING)
         mtv_disk_set_get_progress (self->disks, (gint) i, &disk->bytes_done, &disk->bytes_total);
       disk->bytes_done = MAX (disk->bytes_done, done);
       if (mtv_disk_set_get_state (self->disks, i) == MTV_DISK_DONE)
-        *(self->state == MTV_COLD_COPYING ? &disk->copied : &disk->verified) = TRUE;
+        *(self->state == MTV_JOB_COPYING ? &disk->copied : &disk->verified) = TRUE;
     }
   step->bytes_done = MIN (step->bytes_done, step->bytes_total);
 }
@@ -556,45 +556,35 @@ clean_up (MtvJob *self)
                   cleaned_cb, NULL);
 }
 
-void
-mtv_cold_job_enter (MtvJob *self)
+static void
+prepare_job (MtvJob *self)
 {
+  Work *work = work_new (self);
+
+  if (work != NULL)
+    run (self, "mtv-prepare", prepare, work, prepared_cb);
+}
+
+static void
+define_job (MtvJob *self)
+{
+  Work *work = work_new (self);
+
+  if (work != NULL)
+    run (self, "mtv-define", define, work, defined_cb);
+}
+
+void
+mtv_job_enter_state (MtvJob *self)
+{
+  static void (*const enter[MTV_JOB_N_STATES]) (MtvJob * job) = {
+    [MTV_JOB_PREPARING] = prepare_job, [MTV_JOB_ALLOCATING] = allocate,
+    [MTV_JOB_COPYING] = copy,          [MTV_JOB_VERIFYING] = verify,
+    [MTV_JOB_DEFINING] = define_job,   [MTV_JOB_CLEANING_UP] = clean_up,
+  };
+
+  g_return_if_fail (enter[self->state] != NULL);
+
   self->busy = TRUE;
-  switch (self->state)
-    {
-    case MTV_COLD_PREPARING:
-      {
-        Work *work = work_new (self);
-
-        if (work != NULL)
-          run (self, "mtv-prepare", prepare, work, prepared_cb);
-        break;
-      }
-    case MTV_COLD_ALLOCATING:
-      allocate (self);
-      break;
-    case MTV_COLD_COPYING:
-      copy (self);
-      break;
-    case MTV_COLD_VERIFYING:
-      verify (self);
-      break;
-    case MTV_COLD_DEFINING:
-      {
-        Work *work = work_new (self);
-
-        if (work != NULL)
-          run (self, "mtv-define", define, work, defined_cb);
-        break;
-      }
-    case MTV_COLD_CLEANING_UP:
-      clean_up (self);
-      break;
-    case MTV_COLD_QUEUED:
-    case MTV_COLD_SUCCEEDED:
-    case MTV_COLD_FAILED:
-    case MTV_COLD_CANCELLED:
-    case MTV_COLD_N_STATES:
-      g_assert_not_reached ();
-    }
+  enter[self->state](self);
 }
