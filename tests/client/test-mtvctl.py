@@ -106,7 +106,7 @@ def test_json():
                                      'text': "'broken.ova' is cut short"}
     assert providers[2]['id'] == '1' and providers[2]['path'].endswith('/provider/1')
     pretty = out('plan', 'list', '--json=pretty')
-    assert '\n  ' in pretty and len(json.loads(pretty)) == 5
+    assert '\n  ' in pretty and len(json.loads(pretty)) == 6
     assert out('plan', 'list', '--json=off') == out('plan', 'list')
     assert js('vm', 'show', 'office', 'web-1')[0]['disks'][0]['capacity'] == 8 << 30
     assert js('migration', 'show', '3')[0]['virtual-machines'][1]['state'] == 'suspended'
