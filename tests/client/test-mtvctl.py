@@ -81,15 +81,18 @@ def widths(text):
 
 
 def test_provider_list():
-    assert out('provider', 'list') == '''\
-NAME   TYPE  ROLES       STATE    VMS REFRESHED   URL
+    text = out('provider', 'list')
+    ago = re.search(r'\d+ years?( \d+ months?)? ago', text).group()
+    pad = ' ' * (len(ago) - len('REFRESHED'))
+    assert text == f'''\
+NAME   TYPE  ROLES       STATE    VMS REFRESHED{pad} URL
 big    ova   source      ready  10000 {ago} /srv/big
-broken ova   source      failed     0 -           /srv/broken.ova
-local  local destination ready      - -           /var/lib/mtv/vms
+broken ova   source      failed     0 -{' ' * (len(ago) - 1)} /srv/broken.ova
+local  local destination ready      - -{' ' * (len(ago) - 1)} /var/lib/mtv/vms
 office ova   source      ready      4 {ago} /srv/exports/of/the/office/in/a/rather/long/path/office
 
 4 providers listed.
-'''.replace('{ago}', re.search(r'\d+ years ago', out('provider')).group())
+'''
 
 
 def test_no_legend():
@@ -254,6 +257,155 @@ def test_plan():
     out('plan', 'create', 'all', '--from=big', '--all', '-q')
     assert len(js('plan', 'show', 'all')[0]['virtual-machines']) == 10000
     out('plan', 'remove', 'all')
+
+
+def test_warm_plan():
+    out('plan', 'create', 'w-1', '--from=office', 'web-1', '--warm', '--interval=90s',
+        '--max-downtime=5s', '--shutdown=guest-then-force', '--shutdown-timeout=2min',
+        '--cutover-at=+1h', '--throttle=1.5M', '-q')
+    options = js('plan', 'show', 'w-1')[0]['options']
+    assert options['warm'] is True and options['interval-auto'] is False
+    assert (options['interval'], options['max-downtime']) == (90_000_000, 5_000_000)
+    assert (options['shutdown'], options['shutdown-timeout']) == ('guest-then-force', 120_000_000)
+    assert options['throttle'] == 3 << 19
+    assert 3590 < options['cutover-time'] / 1e6 - time.time() < 3610
+    text = out('plan', 'show', 'w-1')
+    assert 'Interval: 1min 30s\n' in text and 'Throttle: 1.5M/s\n' in text, text
+    assert re.search(r'Cutover: \w{3} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n', text), text
+    out('plan', 'remove', 'w-1', '-q')
+    out('plan', 'create', 'w-2', '--from=office', 'web-1', '--warm', '--interval=auto', '-q')
+    assert js('plan', 'show', 'w-2')[0]['options']['interval-auto'] is True
+    out('plan', 'remove', 'w-2', '-q')
+    create = ('plan', 'create', 'w-3', '--from=office', 'web-1', '--warm')
+    for option, value in (('interval', 'often'), ('max-downtime', '5 fortnights'),
+                          ('cutover-at', 'next year'), ('throttle', '-1'), ('throttle', '0')):
+        error = mtvctl(*create, f'--{option}={value}', code=2).stderr
+        assert f'--{option}={value}' in error, error
+    assert 'takes no option --warm' in mtvctl('import', 'x.ova', '--warm', code=2).stderr
+
+
+def test_warm_views():
+    listed = out('migration', 'list').splitlines()
+    assert listed[0].split()[-3:] == ['ROUND', 'NEXT', 'READY'], listed
+    assert listed[1].split()[-3:] == ['-', '-', '-'], listed
+    assert listed[4].split()[-3:] == ['3', '42min', '1/1'], listed
+    assert 'web-1: round 3 done, next in 42min; ready: 12s expected\n' \
+        in out('migration', 'show', 'warm')
+    assert out('rounds', 'warm') == '''\
+ROUND STARTED                     TIME CHANGED    RATE SNAPSHOT NOTE
+    1 Tue 2023-11-14 22:13:20 UTC 1min    4.0G 70.6M/s  1min 3s -
+    2 Tue 2023-11-14 23:14:20 UTC 1min   64.0M  1.1M/s  1min 3s compared
+    3 Wed 2023-11-15 00:15:20 UTC 1min   64.0M  1.1M/s  1min 3s -
+'''
+    assert out('rounds', '4', 'web-1') == out('rounds', '4', '1') == out('rounds', 'warm')
+    assert out('rounds', '3').startswith('web-1:\nNo rounds.\n\ntwin:\n')
+    rounds = js('rounds', 'warm')[0]
+    assert rounds['name'] == 'web-1' and len(rounds['rounds']) == 3
+    assert rounds['rounds'][1]['compared'] is True
+    assert rounds['rounds'][2]['bytes-changed'] == 64 << 20
+    assert out('snapshots') == '''\
+PROVIDER KIND     NAME        REMOTE ID   MIGRATION VM
+local    volume   web-1-disk1 -           4         web-1
+office   snapshot mtv-3       snapshot-77 4         web-1
+
+2 objects listed.
+'''
+    assert [o['key'] for o in js('snapshots')] == ['web-1-disk1', 'mtv-3']
+    assert js('migration', 'show', 'warm')[0]['virtual-machines'][0]['prediction']['likely'] \
+        == 12_000_000
+    for columns in (80, 60, 40):
+        for args in (('rounds', 'warm'), ('snapshots',), ('migration', 'list')):
+            code, text = on_terminal(*args, columns=columns, rows=60)
+            assert code == 0 and max(widths(text)) <= columns, (columns, text)
+    code, text = on_terminal('migration', 'watch', 'warm', until='ready', key=b'\x03', columns=70)
+    assert code == 130 and 'web-1: round 3 done, next in 42min; ready: 12s expected' in plain(text)
+    code, text = on_terminal('migration', 'watch', 'warm', until='round', key=b'\x03', columns=30)
+    assert max(widths(text[:text.rindex('^C')])) < 30, text
+
+
+def test_report():
+    text = out('report', '1')
+    assert 'Manifest: /var/lib/mtv/web-1/manifest.json\n' in text and 'Hash: xxh3-128\n' in text
+    assert 'Downtime' not in text and 'ROUND' not in text and 'Type: cold\n' in text
+    assert 'Tue 2023-11-14 22:13:21 UTC phase   Copying\n' in text
+    text = out('report', 'warm')
+    assert ' Now: round 3 done, next in 42min; ready: 12s expected\n' in text and 'compared' in text
+    assert 'From: office\n' in text and 'Manifest' not in text
+    assert out('report', '3').count('Virtual machine: ') == 2
+    assert out('report', '3', 'twin').count('Virtual machine: ') == 1
+    report = js('report', 'warm')
+    job = report['virtual-machines'][0]
+    assert report['plan-name'] == 'warm' and report['options']['warm'] is True
+    assert job['manifest'] is None and len(job['rounds']) == 3 and len(job['timeline']) == 2
+    assert js('report', '1')['virtual-machines'][0]['manifest'].endswith('/web-1/manifest.json')
+
+
+def warm_job():
+    return js('migration', 'show', 'warm')[0]['virtual-machines'][0]
+
+
+def test_warm_requests():
+    assert out('cutover', 'warm', '--at=+2h').startswith("'warm' will be cut over at ")
+    assert 7190 < warm_job()['cutover-time'] / 1e6 - time.time() < 7210
+    assert re.search(r'next in 4\dmin, cutover \w{3} .* UTC; ready: 12s expected\n',
+                     out('migration', 'show', 'warm'))
+    listed = out('migration', 'list').splitlines()[4]
+    assert re.search(r' 3 4\dmin +1/1$', listed), listed  # the round comes before
+    assert 'will be cut over at' in out('cutover', '4', 'web-1', '--at=tomorrow 02:00')
+    assert time.strftime('%H:%M', time.gmtime(warm_job()['cutover-time'] / 1e6)) == '02:00'
+    assert out('cutover', '/org/mtv/Manager/migration/4/vm/1', '--cancel') \
+        == "Withdrew the cutover of 'web-1'.\n"
+    assert warm_job()['cutover-time'] == 0
+    assert "Cannot withdraw the cutover of 'warm'" in mtvctl('cutover', 'warm', '--cancel',
+                                                             code=1).stderr
+    assert out('pause', 'warm') == "Paused 'warm'.\n" and warm_job()['paused'] is True
+    assert 'round 3 done, paused; ready' in out('migration', 'show', 'warm')
+    assert "Cannot pause 'warm': " in mtvctl('pause', 'warm', code=1).stderr
+    assert out('resume', 'warm') == "Resumed 'warm'.\n"
+    assert "Cannot resume 'warm': " in mtvctl('resume', 'warm', code=1).stderr
+    out('configure', 'warm', '--interval=30min', '--max-downtime=5s', '--throttle=20M', '-q')
+    job = warm_job()
+    assert (job['interval'], job['max-downtime'], job['throttle']) \
+        == (1_800_000_000, 5_000_000, 20 << 20)
+    out('configure', 'warm', '--interval=auto', '--throttle=off', '-q')
+    assert warm_job()['interval-auto'] is True and warm_job()['throttle'] == 0
+
+
+def test_warm_bad_input():
+    assert 'lies in the past' in mtvctl('cutover', 'warm', '--at=yesterday', code=1).stderr
+    assert '--at=sometime' in mtvctl('cutover', 'warm', '--at=sometime', code=2).stderr
+    assert 'exclude each other' in mtvctl('cutover', 'warm', '--at=+1h', '--cancel', code=2).stderr
+    assert 'Say what to change' in mtvctl('configure', 'warm', code=2).stderr
+    assert 'must lie between' in mtvctl('configure', 'warm', '--interval=59s', code=1).stderr
+    assert 'takes no option --warm' in mtvctl('configure', 'warm', '--warm', code=2).stderr
+    assert 'Too few arguments' in mtvctl('pause', code=2).stderr
+    assert mtvctl('cutover', 'wrm', code=1).stderr == (
+        "No migration, and no virtual machine of one, is called 'wrm'. Did you mean 'warm'?\n")
+    assert mtvctl('cutover', 'web-1', code=1).stderr == (
+        "'web-1' is in several migrations that run, so name one of them before it: 3, 4\n")
+    assert "no virtual machine 'x'" in mtvctl('pause', 'warm', 'x', code=1).stderr
+    assert 'not a warm one' in mtvctl('cutover', 'slow', code=1).stderr
+    assert "'interval' means nothing" in mtvctl('configure', '3', '--interval=2min', code=1).stderr
+
+
+def test_warm_watch():
+    """A migration of its own, from its first round to its end; piped there is no clock in it."""
+    out('plan', 'create', 'w', '--from=office', 'vm-2', '--warm', '--start', '-q')
+    watch = subprocess.Popen([MTVCTL, '--user', 'migration', 'watch', 'w'], env=ENV,
+                             stdout=subprocess.PIPE, text=True)
+    lines = []
+    while not lines or 'round 1 done, next at ' not in lines[-1]:
+        lines.append(watch.stdout.readline())
+        assert lines[-1], lines
+    assert lines[-1].endswith(' UTC; ready\n'), lines
+    assert 'as soon as a round' in out('cutover', 'w')
+    rest = watch.communicate(timeout=60)[0]
+    assert watch.returncode == 0 and 'twin: succeeded: /var/lib/mtv/twin\n' in rest, rest
+    assert 'Downtime: 13s (expected: 12s)\n' in out('report', 'w')
+    assert out('rounds', 'w').splitlines()[-1].endswith(' final')
+    assert 'has ended' in mtvctl('cutover', 'w', code=1).stderr
+    out('migration', 'forget', 'w', '-q')
+    out('plan', 'remove', 'w', '-q')
 
 
 def test_start_and_watch():
@@ -498,6 +650,11 @@ def test_completion():
     assert complete('mtvctl plan create --hash=') == ['xxh3-128', 'sha256']
     assert complete('mtvctl import --verify=') == ['written', 'full', 'off']
     assert complete('mtvctl import --json=p') == ['pretty']
+    assert complete('mtvctl cutover --c') == ['--cancel']
+    assert complete('mtvctl configure --shutdown=gu') == ['guest', 'guest-then-force']
+    assert complete('mtvctl --user rounds wa') == ['warm']
+    assert complete('mtvctl rep') == ['report']
+    assert '--cutover-at=' in complete('mtvctl plan create --c')
 
 
 def main():
