@@ -2,6 +2,9 @@
 #include "base/mtv-error.h"
 #include "base/mtv-log.h"
 #include "engine/mtv-job-private.h"
+#include "engine/mtv-power-off.h"
+#include "engine/mtv-round.h"
+#include "store/mtv-store-ledger.h"
 
 static void
 end_step (MtvJob *self, const char *state)
@@ -13,13 +16,14 @@ end_step (MtvJob *self, const char *state)
   step->state = g_strdup (state);
 }
 
+/* A round has steps that an earlier one had, too: they tell of the last. */
 static void
 begin_step (MtvJob *self)
 {
   MtvStepRecord *step = mtv_job_get_step (self, self->record->state);
 
-  if (step->start_time == 0)
-    step->start_time = mtv_clock_now (self->context->clock);
+  step->start_time = mtv_clock_now (self->context->clock);
+  step->end_time = step->bytes_done = step->bytes_total = 0;
   g_free (step->state);
   step->state = g_strdup ("running");
 }
@@ -79,24 +83,41 @@ moved_on (MtvJob *self)
     tell_end (self);
 }
 
+static const char *
+get_step_end (MtvJob *self, MtvJobEvent event)
+{
+  if (self->state == MTV_JOB_CLEANING_UP)
+    return "completed";
+  if (event == MTV_JOB_FAIL || event == MTV_JOB_STAY)
+    return "failed";
+  return event == MTV_JOB_CANCEL
+                 || (self->state == MTV_JOB_VERIFYING && g_str_equal (self->record->verify, "off"))
+             ? "skipped"
+             : "completed";
+}
+
 static void
 note_steps (MtvJob *self, MtvJobState next, MtvJobEvent event)
 {
-  if (self->state != MTV_JOB_QUEUED && self->state != MTV_JOB_CLEANING_UP
-      && !mtv_job_state_is_final (self->state))
-    {
-      gboolean skipped
-          = event == MTV_JOB_CANCEL
-            || (self->state == MTV_JOB_VERIFYING && g_str_equal (self->record->verify, "off"));
-
-      end_step (self, event == MTV_JOB_FAIL ? "failed" : skipped ? "skipped" : "completed");
-    }
-  if (self->state == MTV_JOB_CLEANING_UP)
-    end_step (self, "completed");
+  if (self->state != MTV_JOB_QUEUED && !mtv_job_state_is_final (self->state))
+    end_step (self, get_step_end (self, event));
   g_free (self->record->state);
   self->record->state = g_strdup (mtv_job_state_to_string (next));
   if (next != MTV_JOB_QUEUED && !mtv_job_state_is_final (next))
     begin_step (self);
+}
+
+/* What the timeline says of the step to @next, from the one named @left. (transfer full) */
+static char *
+describe_move (MtvJob *self, MtvJobState next, MtvJobEvent event, const char *left)
+{
+  if (mtv_job_state_is_final (next))
+    return describe_end (self->record);
+  if (event == MTV_JOB_STAY)
+    return g_strdup (self->why);
+  return self->state == MTV_JOB_QUEUED || next == MTV_JOB_QUEUED
+             ? g_strdup ("")
+             : describe_step (mtv_job_get_step (self, left));
 }
 
 void
@@ -119,10 +140,7 @@ mtv_job_go (MtvJob *self, MtvJobEvent event, MtvStoreBatch *batch)
       self->record->end_time = mtv_clock_now (self->context->clock);
       self->leftovers = 0;
     }
-  g_autofree char *text = mtv_job_state_is_final (next) ? describe_end (self->record)
-                          : self->state == MTV_JOB_QUEUED || next == MTV_JOB_QUEUED
-                              ? g_strdup ("")
-                              : describe_step (mtv_job_get_step (self, left));
+  g_autofree char *text = describe_move (self, next, event, left);
   mtv_job_add_event (self, batch, self->record->state, G_MAXUINT32, "%s", text);
   mtv_job_commit (self, batch, moved_on);
 }
@@ -158,6 +176,33 @@ place_moved (gpointer user_data)
   mtv_job_changed (self);
 }
 
+/* Those with a VM that is shut down, or is about to be, before all others; then those that keep up
+ * with one that runs. */
+static MtvScheduleClass
+get_class (MtvJob *self)
+{
+  if (self->state == MTV_JOB_QUEUED)
+    return MTV_SCHEDULE_BEGIN;
+  if (self->state >= MTV_JOB_POWERING_OFF
+      || (self->state == MTV_JOB_IDLE && self->due == MTV_JOB_CUTOVER))
+    return MTV_SCHEDULE_CUTOVER;
+  return mtv_job_get_base (self) != NULL ? MTV_SCHEDULE_PRECOPY : MTV_SCHEDULE_RESUME;
+}
+
+void
+mtv_job_queue (MtvJob *self)
+{
+  mtv_scheduler_enter (self->context->scheduler, self, self->record->source, get_class (self),
+                       slot_granted, place_moved, self);
+}
+
+/* What removes something does not wait for others. */
+static gboolean
+needs_slot (MtvJobState state)
+{
+  return state != MTV_JOB_REMOVING_SNAPSHOT && state < MTV_JOB_FINAL_REMOVING;
+}
+
 void
 mtv_job_enter (MtvJob *self)
 {
@@ -167,16 +212,19 @@ mtv_job_enter (MtvJob *self)
     return;
   /* Asked for before a restart. A VM that may be defined already is not taken back. */
   if (g_strcmp0 (self->record->outcome, "cancelled") == 0
-      && self->state < (self->cancelling ? MTV_JOB_CLEANING_UP : MTV_JOB_DEFINING))
+      && self->state < (self->cancelling ? MTV_JOB_FINAL_REMOVING : MTV_JOB_DEFINING))
     {
       mtv_job_go (self, MTV_JOB_CANCEL, mtv_store_batch_new ());
       return;
     }
-  if (self->state != MTV_JOB_CLEANING_UP && !mtv_scheduler_has (self->context->scheduler, self))
+  if (self->state == MTV_JOB_IDLE)
     {
-      mtv_scheduler_enter (self->context->scheduler, self, self->record->source,
-                           self->state == MTV_JOB_QUEUED ? MTV_SCHEDULE_BEGIN : MTV_SCHEDULE_RESUME,
-                           slot_granted, place_moved, self);
+      mtv_job_idle (self);
+      return;
+    }
+  if (needs_slot (self->state) && !mtv_scheduler_has (self->context->scheduler, self))
+    {
+      mtv_job_queue (self);
       return;
     }
   if (self->state == MTV_JOB_QUEUED)
@@ -207,6 +255,57 @@ cleaned_up (MtvJob *self, MtvStoreBatch *batch)
   mtv_job_go (self, cancelled ? MTV_JOB_CANCEL : MTV_JOB_FAIL, batch);
 }
 
+/* A cold job whose VM may run has to shut it down before it copies. */
+static MtvJobEvent
+get_success (MtvJob *self)
+{
+  return !self->record->schedule.warm && self->state == MTV_JOB_ALLOCATING
+                 && mtv_job_source_has (self, MTV_SOURCE_HAS_POWER)
+             ? MTV_JOB_CUTOVER
+             : MTV_JOB_OK;
+}
+
+/* The source is still the live side: what did not work this time does not cost the job what it has
+ * copied so far. */
+static gboolean
+can_stay (MtvJob *self, const GError *error)
+{
+  MtvJobState next;
+
+  return mtv_job_state_next (self->record->schedule.warm, self->state, MTV_JOB_STAY, &next)
+         && (self->state == MTV_JOB_POWERING_OFF || mtv_round_can_give_up (self, error));
+}
+
+static void
+stay (MtvJob *self, const GError *error)
+{
+  MtvStoreBatch *batch = mtv_store_batch_new ();
+
+  g_free (self->why);
+  if (self->state == MTV_JOB_POWERING_OFF)
+    {
+      self->why = g_strdup_printf ("the cutover did not happen: %s", error->message);
+      self->record->schedule.cutover_time = 0;
+      self->record->off_time = 0;
+      g_clear_pointer (&self->record->power_state, g_free);
+      mtv_store_ledger_strike (batch, self->record->run_id, self->record->number, MTV_POWER_ENTRY,
+                               self->record->vm_id);
+      mtv_job_plan_round (self);
+    }
+  else
+    self->why = g_strdup_printf ("a round was given up: %s", error->message);
+  mtv_job_log (self, G_LOG_LEVEL_WARNING, MTV_MESSAGE_JOB_SUSPENDED, self->why);
+  mtv_job_go (self, MTV_JOB_STAY, batch);
+}
+
+static gboolean
+is_transient (MtvJob *self, const GError *error)
+{
+  return self->state == MTV_JOB_REMOVING_SNAPSHOT || self->state >= MTV_JOB_FINAL_REMOVING
+         || mtv_provider_error_is_transient (error)
+         || g_error_matches (error, MTV_ERROR, MTV_ERROR_STORE);
+}
+
 void
 mtv_job_done (MtvJob *self, MtvStoreBatch *batch, GError *error)
 {
@@ -218,16 +317,17 @@ mtv_job_done (MtvJob *self, MtvStoreBatch *batch, GError *error)
     mtv_job_changed (self);
   else if (self->state == MTV_JOB_CLEANING_UP && error == NULL)
     cleaned_up (self, g_steal_pointer (&owned_batch));
-  else if (self->state == MTV_JOB_CLEANING_UP)
-    mtv_job_suspend (self, error);
   /* A VM that is defined is not taken back by a request that came too late. */
-  else if (self->cancelling && (error != NULL || self->state != MTV_JOB_DEFINING))
+  else if (self->cancelling
+           && (self->state < MTV_JOB_DEFINING
+               || (self->state == MTV_JOB_DEFINING && error != NULL)))
     mtv_job_go (self, MTV_JOB_CANCEL, mtv_store_batch_new ());
   else if (error == NULL)
-    mtv_job_go (self, MTV_JOB_OK, g_steal_pointer (&owned_batch));
-  else if (mtv_provider_error_is_transient (error)
-           || g_error_matches (error, MTV_ERROR, MTV_ERROR_STORE))
+    mtv_job_go (self, get_success (self), g_steal_pointer (&owned_batch));
+  else if (is_transient (self, error))
     mtv_job_suspend (self, error);
+  else if (can_stay (self, error))
+    stay (self, error);
   else
     fail (self, error);
 }

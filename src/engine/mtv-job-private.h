@@ -35,10 +35,15 @@ struct _MtvJob
   MtvProvider *room_at; /* (owned) (nullable) while it is asked for its free space … */
   guint64 room_needed;  /* … and how much would do */
 
-  MtvTarget *target; /* (owned) (nullable) from the record, on demand */
-  gboolean fresh;    /* the volumes were never written to */
-  MtvDiskSet *disks; /* (owned) (nullable) while it copies or verifies */
-  guint leftovers;   /* entries in the ledger */
+  MtvTarget *target;          /* (owned) (nullable) from the record, on demand */
+  gboolean fresh;             /* the volumes were never written to */
+  char *why;                  /* (owned) (nullable) what was not done last time, of a warm job */
+  MtvJobEvent due;            /* what an idle job waits for a slot for */
+  gboolean came_up;           /* from the store, and its round may be overdue since then */
+  gboolean asked_off, forced; /* while it shuts the VM down */
+  GPtrArray *read_back;       /* (owned) (nullable) (element-type GBytes) see MtvDiskSet */
+  MtvDiskSet *disks;          /* (owned) (nullable) while it copies or verifies */
+  guint leftovers;            /* entries in the ledger */
   gboolean cutover_ready;
   gboolean cutover_missed; /* its time had passed by more than the grace when we came up */
   MtvPrediction prediction;
@@ -58,8 +63,24 @@ void mtv_job_enter (MtvJob *self);
 /* Ends what runs at its next safe point, and what waits at once; the state stays. */
 void mtv_job_stop (MtvJob *self);
 
-/* The operation of the state that the job is in, in mtv-job-steps.c. Ends in mtv_job_done(). */
+/* The operation of the state that the job is in, in mtv-job-steps.c, which knows them all. Ends in
+ * mtv_job_done(). */
 void mtv_job_enter_state (MtvJob *self);
+
+/* Those that other files have. */
+void mtv_job_copy (MtvJob *self);
+void mtv_job_verify (MtvJob *self);
+void mtv_job_clean_up (MtvJob *self);
+
+/* A warm job between its rounds: waits for what is due next, then for a slot, then goes. Neither
+ * busy nor in need of a slot until then; may be called again whenever something has changed. */
+void mtv_job_idle (MtvJob *self);
+
+/* Reckons anew when the next round is due, for the record. */
+void mtv_job_plan_round (MtvJob *self);
+
+/* Asks the scheduler for a slot, in the class that the state stands for. */
+void mtv_job_queue (MtvJob *self);
 
 /* Commits the step that @event means, with what @batch (transfer full) has to say as well. */
 void mtv_job_go (MtvJob *self, MtvJobEvent event, MtvStoreBatch *batch);
@@ -94,7 +115,9 @@ void mtv_job_forget_alarm (MtvJob *self);
 /* What can be said of the cutover now; "cutover-ready" comes when that is news. */
 void mtv_job_tell_ready (MtvJob *self, gboolean ready);
 
-/* An idle warm job looks again at what is due when. */
+/* Of an idle warm job, nothing of others: reckons again when its next round is due, after something
+ * was asked or a default has changed; then, once that is committed, acts on it. */
+void mtv_job_replan (MtvJob *self);
 void mtv_job_reconsider (MtvJob *self);
 
 /* The last round that was copied to its end, from which the next is reckoned. (nullable) */
@@ -107,12 +130,18 @@ MtvStepRecord *mtv_job_get_step (MtvJob *self, const char *name);
 /* What the record says should be made, as destinations take it. (transfer none) */
 MtvTarget *mtv_job_get_target (MtvJob *self, GError **error);
 
+/* Gives that up, to be made again; what was read back is remembered. */
+void mtv_job_drop_target (MtvJob *self);
+
 MtvProvider *mtv_job_get_provider (MtvJob *self, const char *id, GError **error);
 
 /* Only the last run of a plan is tried again: what an earlier one lacks, a later one took over. And
  * not while it is being forgotten, or its plan removed or started. FALSE with
  * MTV_ERROR_WRONG_STATE. */
 gboolean mtv_job_check_retry (MtvJob *self, GError **error);
+
+/* Has its source @cap? FALSE while the source is not usable. */
+gboolean mtv_job_source_has (MtvJob *self, MtvSourceCaps cap);
 
 /* Is there another job under way that is to have @name at @destination? */
 gboolean mtv_job_name_is_taken (MtvJob *self, const char *name);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mtv-error.h"
+#include "engine/mtv-disk-map.h"
 #include "engine/mtv-job-private.h"
 
 /* What others may know of a job; the signals say when to look again. */
@@ -38,15 +39,16 @@ mtv_job_get_phase (MtvJob *self)
   if (!mtv_job_state_is_final (self->state))
     return mtv_job_state_to_string (self->state);
 
-  const char *last = "queued";
+  const MtvStepRecord *last = NULL;
   for (guint i = 0; i < self->record->steps->len; i++)
     {
-      MtvStepRecord *step = g_ptr_array_index (self->record->steps, i);
+      const MtvStepRecord *step = g_ptr_array_index (self->record->steps, i);
 
-      if (step->start_time > 0 && !g_str_equal (step->name, "cleaning-up"))
-        last = step->name;
+      if (step->start_time > 0 && !g_str_equal (step->name, "cleaning-up")
+          && (last == NULL || step->start_time >= last->start_time))
+        last = step;
     }
-  return last;
+  return last == NULL ? "queued" : last->name;
 }
 
 gboolean
@@ -57,12 +59,30 @@ mtv_job_has_ended (MtvJob *self)
   return mtv_job_state_is_final (self->state) && !self->busy; /* not about to be tried again */
 }
 
+/* All rounds together, none that would make it fall. */
+static guint64
+sum_rounds (MtvJob *self, gboolean total)
+{
+  GPtrArray *rounds = self->record->rounds;
+  guint64 sum = 0;
+
+  for (guint i = 0; i < rounds->len; i++)
+    {
+      const MtvRoundRecord *round = g_ptr_array_index (rounds, i);
+      gboolean given_up = round->copied_time == 0 && round->removed_time != 0;
+
+      sum += total && !given_up ? round->bytes_changed : round->bytes_done;
+    }
+  return sum;
+}
+
 guint64
 mtv_job_get_bytes_done (MtvJob *self)
 {
   g_return_val_if_fail (MTV_IS_JOB (self), 0);
 
-  return mtv_job_get_step (self, "copying")->bytes_done;
+  return self->record->schedule.warm ? sum_rounds (self, FALSE)
+                                     : mtv_job_get_step (self, "copying")->bytes_done;
 }
 
 guint64
@@ -70,7 +90,8 @@ mtv_job_get_bytes_total (MtvJob *self)
 {
   g_return_val_if_fail (MTV_IS_JOB (self), 0);
 
-  guint64 total = mtv_job_get_step (self, "copying")->bytes_total;
+  guint64 total = self->record->schedule.warm ? sum_rounds (self, TRUE)
+                                              : mtv_job_get_step (self, "copying")->bytes_total;
   g_autoptr (GVariant) disks = NULL;
 
   if (total > 0 || self->record->vm == NULL)
@@ -282,12 +303,44 @@ mtv_job_get_target (MtvJob *self, GError **error)
   target->format = g_strdup (record->format);
   target->hash = hash;
   target->networks = record->networks == NULL ? NULL : g_variant_ref (record->networks);
-  target->start = g_str_equal (record->target_power_state, "on")
-                  || (g_str_equal (record->target_power_state, "auto")
-                      && g_str_equal (vm->power_state, "on"));
+  target->start
+      = g_str_equal (record->target_power_state, "on")
+        || (g_str_equal (record->target_power_state, "auto")
+            && g_strcmp0 (record->power_state != NULL ? record->power_state : vm->power_state, "on")
+                   == 0);
   self->target = target;
   restore_sizes (self);
   return target;
+}
+
+void
+mtv_job_drop_target (MtvJob *self)
+{
+  if (self->target == NULL)
+    return;
+  for (guint i = 0; self->record->schedule.warm && i < self->target->disks->len; i++)
+    {
+      MtvBlockMap *map = ((MtvTargetDisk *) g_ptr_array_index (self->target->disks, i))->map;
+
+      if (map == NULL || mtv_block_map_get_n_done (map) == 0) /* it was not even loaded */
+        continue;
+      if (self->read_back == NULL)
+        self->read_back = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+      if (self->read_back->len <= i)
+        g_ptr_array_set_size (self->read_back, (gint) i + 1);
+      g_clear_pointer (&g_ptr_array_index (self->read_back, i), g_bytes_unref);
+      g_ptr_array_index (self->read_back, i) = mtv_disk_map_get_read_back (map);
+    }
+  g_clear_pointer (&self->target, mtv_target_free);
+}
+
+gboolean
+mtv_job_source_has (MtvJob *self, MtvSourceCaps cap)
+{
+  MtvProvider *source = mtv_job_get_provider (self, self->record->source, NULL);
+
+  return source != NULL && MTV_IS_SOURCE (source)
+         && (mtv_source_get_caps (MTV_SOURCE (source)) & cap) != 0;
 }
 
 gboolean

@@ -43,7 +43,7 @@ room_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_clear_object (&self->room_at);
   if (self->context->stopping)
     mtv_job_changed (self);
-  else if (self->cancelling && self->state != MTV_JOB_CLEANING_UP)
+  else if (self->cancelling && self->state < MTV_JOB_FINAL_REMOVING)
     mtv_job_go (self, MTV_JOB_CANCEL, mtv_store_batch_new ());
   else if (!found)
     look_later (self);
@@ -64,7 +64,7 @@ look_again (gpointer user_data)
   guint64 done = mtv_job_get_bytes_done (self), total = mtv_job_get_bytes_total (self);
 
   self->alarm = 0;
-  if (!self->no_space || destination == NULL || self->state == MTV_JOB_CLEANING_UP)
+  if (!self->no_space || destination == NULL || self->state >= MTV_JOB_FINAL_REMOVING)
     {
       mtv_job_enter (self);
       mtv_job_changed (self);
@@ -88,7 +88,7 @@ mtv_job_suspend (MtvJob *self, const GError *error)
   self->no_space = g_error_matches (error, MTV_ERROR, MTV_ERROR_NO_SPACE);
   self->suspended = TRUE;
   g_clear_object (&self->disks);
-  g_clear_pointer (&self->target, mtv_target_free);
+  mtv_job_drop_target (self);
   mtv_job_set_waiting (self, text);
   mtv_scheduler_leave (self->context->scheduler, self);
   look_later (self);

@@ -141,16 +141,6 @@ check_before_cutover (MtvJob *self, GError **error)
   return TRUE;
 }
 
-void
-mtv_job_reconsider (MtvJob *self)
-{
-  if (self->busy || self->state != MTV_JOB_IDLE)
-    return;
-  mtv_job_forget_alarm (self);
-  mtv_job_enter (self);
-  mtv_job_changed (self);
-}
-
 /* As it stands in the timeline. (transfer full) */
 static char *
 describe_time (guint64 time)
@@ -177,11 +167,13 @@ mtv_job_cutover (MtvJob *self, guint64 at, guint32 uid, GError **error)
   if (at == 0)
     {
       self->record->paused = FALSE; /* who wants it now wants it */
+      mtv_job_replan (self);
       mtv_job_request (self, mtv_job_reconsider, "cutover", uid, "the cutover was asked for");
       return TRUE;
     }
 
   g_autofree char *text = describe_time (at);
+  mtv_job_replan (self);
   mtv_job_request (self, mtv_job_reconsider, "cutover", uid, "the cutover was asked for at %s",
                    text);
   return TRUE;
@@ -199,6 +191,7 @@ mtv_job_withdraw_cutover (MtvJob *self, guint32 uid, GError **error)
 
   self->record->schedule.cutover_time = 0;
   self->cutover_missed = FALSE;
+  mtv_job_replan (self);
   mtv_job_request (self, mtv_job_reconsider, "withdraw-cutover", uid, "the cutover was withdrawn");
   return TRUE;
 }
@@ -214,6 +207,7 @@ mtv_job_pause (MtvJob *self, guint32 uid, GError **error)
     return refuse (self, "is paused already", error);
 
   self->record->paused = TRUE;
+  mtv_job_replan (self);
   mtv_job_request (self, mtv_job_reconsider, "pause", uid, "it was paused");
   return TRUE;
 }
@@ -229,6 +223,7 @@ mtv_job_resume (MtvJob *self, guint32 uid, GError **error)
     return refuse (self, "is not paused", error);
 
   self->record->paused = FALSE;
+  mtv_job_replan (self);
   mtv_job_request (self, mtv_job_reconsider, "resume", uid, "it was resumed");
   return TRUE;
 }
@@ -315,12 +310,6 @@ apply_options (MtvSchedule *schedule, GVariant *options, GError **error)
   return mtv_schedule_check (schedule, 0, error);
 }
 
-static void
-configured (MtvJob *self)
-{
-  mtv_job_reconsider (self);
-}
-
 gboolean
 mtv_job_configure (MtvJob *self, GVariant *options, guint32 uid, GError **error)
 {
@@ -340,6 +329,7 @@ mtv_job_configure (MtvJob *self, GVariant *options, guint32 uid, GError **error)
     return FALSE;
 
   g_autofree char *text = g_variant_print (owned, FALSE);
-  mtv_job_request (self, configured, "configure", uid, "set: %s", text);
+  mtv_job_replan (self);
+  mtv_job_request (self, mtv_job_reconsider, "configure", uid, "set: %s", text);
   return TRUE;
 }

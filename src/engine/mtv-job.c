@@ -16,7 +16,21 @@ enum
 
 static guint signals[N_SIGNALS];
 
-static const char *const way[] = { "preparing", "allocating", "copying", "verifying", "defining" };
+static const char *const cold_way[]
+    = { "preparing", "allocating", "powering-off", "copying", "verifying", "defining", NULL };
+static const char *const warm_way[] = { "preparing",
+                                        "allocating",
+                                        "snapshotting",
+                                        "precopying",
+                                        "removing-snapshot",
+                                        "idle",
+                                        "powering-off",
+                                        "final-snapshotting",
+                                        "final-copying",
+                                        "verifying",
+                                        "defining",
+                                        "final-removing",
+                                        NULL };
 
 static void
 mtv_job_dispose (GObject *object)
@@ -43,6 +57,8 @@ mtv_job_finalize (GObject *object)
   g_clear_pointer (&self->record, mtv_job_record_free);
   g_free (self->plan_name);
   g_free (self->waiting);
+  g_free (self->why);
+  g_clear_pointer (&self->read_back, g_ptr_array_unref);
 
   G_OBJECT_CLASS (mtv_job_parent_class)->finalize (object);
 }
@@ -67,6 +83,18 @@ mtv_job_init (MtvJob *self)
   self->cancellable = g_cancellable_new ();
 }
 
+/* The steps that it will go, in order, for those who watch. */
+static void
+lay_out_steps (MtvJob *self)
+{
+  gboolean warm = self->record->schedule.warm;
+
+  for (const char *const *name = warm ? warm_way : cold_way; *name != NULL; name++)
+    if (warm || !g_str_equal (*name, "powering-off")
+        || mtv_job_source_has (self, MTV_SOURCE_HAS_POWER))
+      mtv_job_get_step (self, *name);
+}
+
 MtvJob *
 mtv_job_new (MtvEngineContext *context, MtvJobRecord *record, const char *plan_name,
              guint leftovers)
@@ -79,8 +107,11 @@ mtv_job_new (MtvEngineContext *context, MtvJobRecord *record, const char *plan_n
   self->leftovers = leftovers;
   if (!mtv_job_state_from_string (record->state, &self->state))
     self->state = MTV_JOB_FAILED; /* of a later version; it has nothing that can run */
-  for (guint i = 0; i < G_N_ELEMENTS (way); i++)
-    mtv_job_get_step (self, way[i]);
+  lay_out_steps (self);
+  self->came_up = self->state == MTV_JOB_IDLE;
+  self->cutover_missed = self->state < MTV_JOB_POWERING_OFF && record->schedule.cutover_time != 0
+                         && record->schedule.cutover_time + context->settings.cutover_grace_usec
+                                < mtv_clock_now (context->clock);
   return self;
 }
 
@@ -228,6 +259,12 @@ forget_result (MtvJobRecord *record)
   for (guint i = 0; i < record->disks->len; i++)
     mtv_fields_free (&mtv_disk_record_fields, g_ptr_array_index (record->disks, i));
   g_ptr_array_set_size (record->disks, 0);
+  for (guint i = 0; i < record->rounds->len; i++)
+    mtv_fields_free (&mtv_round_record_fields, g_ptr_array_index (record->rounds, i));
+  g_ptr_array_set_size (record->rounds, 0);
+  g_clear_pointer (&record->power_state, g_free);
+  record->off_time = record->downtime = record->predicted_downtime = record->next_round = 0;
+  record->schedule.cutover_time = 0; /* was for that try */
 }
 
 /* The VM as the inventory knows it now, if it still does: what made it fail may be mended. */
@@ -266,10 +303,11 @@ mtv_job_retry (MtvJob *self, guint32 uid, GError **error)
 
   self->cancelling = FALSE;
   self->fresh = FALSE;
+  g_clear_pointer (&self->read_back, g_ptr_array_unref);
+  g_clear_pointer (&self->why, g_free);
   forget_result (self->record);
   refresh_vm (self);
-  for (guint i = 0; i < G_N_ELEMENTS (way); i++)
-    mtv_job_get_step (self, way[i]);
+  lay_out_steps (self);
   mtv_job_add_event (self, batch, "retry", uid, "another try was asked for");
   mtv_job_go (self, MTV_JOB_RETRY, batch);
   mtv_job_changed (self);
