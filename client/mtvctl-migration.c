@@ -159,7 +159,7 @@ append_remarks (Mtvctl *ctl, GPtrArray *jobs, GString *out)
     {
       MtvDBusMigrationVM *job = g_ptr_array_index (jobs, i);
       const char *failure = mtvctl_watch_get_error (job);
-      const char *text = *failure ? failure : mtv_dbus_migration_vm_get_waiting (job);
+      const char *text = *failure ? failure : mtvctl_watch_get_waiting (job);
       g_autofree char *warm = mtvctl_warm_describe (job, TRUE);
       g_autofree char *name = mtvctl_escape (mtv_dbus_migration_vm_get_name (job));
       g_autofree char *escaped = mtvctl_escape (text);

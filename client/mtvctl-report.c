@@ -273,7 +273,7 @@ append_facts (Mtvctl *ctl, MtvDBusMigration *migration, MtvDBusMigrationVM *job,
   mtvctl_fields_add_state (fields, _ ("Type"), mtv_dbus_migration_vm_get_type_ (job));
   mtvctl_fields_add_state (fields, _ ("State"), mtv_dbus_migration_vm_get_state (job));
   mtvctl_fields_take (fields, _ ("Now"), mtvctl_warm_describe (job, TRUE));
-  mtvctl_fields_add (fields, _ ("Waiting"), mtv_dbus_migration_vm_get_waiting (job));
+  mtvctl_fields_add (fields, _ ("Waiting"), mtvctl_watch_get_waiting (job));
   mtvctl_fields_add (fields, _ ("Error"), mtvctl_watch_get_error (job));
   mtvctl_fields_take (fields, _ ("Started"), start > 0 ? mtvctl_format_time (start) : NULL);
   mtvctl_fields_take (fields, _ ("Ended"), end > 0 ? mtvctl_format_time (end) : NULL);

@@ -81,11 +81,22 @@ describe_phase (MtvDBusMigrationVM *job, gboolean live)
   return g_strconcat (label, warm != NULL ? ", " : NULL, warm, NULL);
 }
 
+/* What every warm migration waits for between its rounds is told in other words. */
+const char *
+mtvctl_watch_get_waiting (MtvDBusMigrationVM *job)
+{
+  static const char *const usual[] = { "waiting for the next round", "paused", NULL };
+  const char *waiting = mtv_dbus_migration_vm_get_waiting (job);
+  gboolean idle = g_strcmp0 (mtv_dbus_migration_vm_get_phase (job), "idle") == 0;
+
+  return waiting == NULL || (idle && g_strv_contains (usual, waiting)) ? "" : waiting;
+}
+
 char *
 mtvctl_watch_describe (MtvDBusMigrationVM *job, gboolean live)
 {
   const char *state = mtv_dbus_migration_vm_get_state (job);
-  const char *waiting = mtv_dbus_migration_vm_get_waiting (job);
+  const char *waiting = mtvctl_watch_get_waiting (job);
   const char *more = mtvctl_watch_get_error (job);
   guint place = mtv_dbus_migration_vm_get_queue_place (job);
   gboolean running = g_strcmp0 (state, "running") == 0;

@@ -23,6 +23,9 @@ char *mtvctl_watch_describe (MtvDBusMigrationVM *job, gboolean live);
 /* How far the step under way is; @total is 0 where that is not known. */
 void mtvctl_watch_get_progress (MtvDBusMigrationVM *job, guint64 *done, guint64 *total);
 
+/* What it waits for, or "". */
+const char *mtvctl_watch_get_waiting (MtvDBusMigrationVM *job);
+
 /* The text of the failure, or "". */
 const char *mtvctl_watch_get_error (MtvDBusMigrationVM *job);
 

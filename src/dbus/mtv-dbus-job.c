@@ -33,9 +33,10 @@ sync_warm (gpointer skeleton, MtvJob *job, const MtvJobRecord *record)
   const MtvSchedule *schedule = mtv_job_get_schedule (job);
   MtvPrediction prediction = mtv_job_get_prediction (job);
 
-  g_object_set (skeleton, "round", record->rounds->len, "next-round", record->next_round,
-                "snapshots", count_snapshots (record), "cutover-time", schedule->cutover_time,
-                "cutover-ready", mtv_job_is_cutover_ready (job), "prediction",
+  g_object_set (skeleton, "round", record->rounds->len, "next-round",
+                record->paused ? (guint64) 0 : record->next_round, "snapshots",
+                count_snapshots (record), "cutover-time", schedule->cutover_time, "cutover-ready",
+                mtv_job_is_cutover_ready (job), "prediction",
                 g_variant_new ("(tttt)", prediction.bytes, prediction.low, prediction.likely,
                                prediction.high),
                 "downtime", record->downtime, "predicted-downtime", record->predicted_downtime,

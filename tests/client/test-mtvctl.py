@@ -330,7 +330,7 @@ def test_report():
     assert 'Tue 2023-11-14 22:13:21 UTC phase   Copying\n' in text
     text = out('report', 'warm')
     assert ' Now: round 3 done, next in 42min; ready: 12s expected\n' in text and 'compared' in text
-    assert 'From: office\n' in text and 'Manifest' not in text
+    assert 'From: office\n' in text and 'Manifest' not in text and 'Waiting' not in text
     assert out('report', '3').count('Virtual machine: ') == 2
     assert out('report', '3', 'twin').count('Virtual machine: ') == 1
     report = js('report', 'warm')

@@ -360,7 +360,7 @@ class Job(Object):
         elif phase == 'removing-snapshot':
             self.idle(1)
         elif phase == 'idle':
-            self.set(Phase='powering-off', NextRound=0, CutoverReady=False,
+            self.set(Phase='powering-off', NextRound=0, Waiting='', WaitingSince=0, CutoverReady=False,
                      PredictedDowntime=12 * SECOND, CutoverTime=0)
         elif phase == 'powering-off':
             self.set(Phase='final-copying', Round=self['Round'] + 1, Snapshots=1)
@@ -374,6 +374,7 @@ class Job(Object):
     def idle(self, rounds):
         self.rounds = [self.describe_round(n + 1) for n in range(rounds)]
         self.set(Phase='idle', Round=rounds, Snapshots=0, Rate=0, CutoverReady=True,
+                 Waiting='waiting for the next round', WaitingSince=T0,
                  NextRound=GLib.get_real_time() + 42 * MINUTE + 30 * SECOND,
                  Prediction=(64 << 20, 9 * SECOND, 12 * SECOND, 21 * SECOND))
 
@@ -412,13 +413,14 @@ class Job(Object):
         self.check_warm()
         if self['Paused']:
             raise Error('WrongState', f"The migration of '{self['Name']}' is paused already")
-        self.set(Paused=True, NextRound=0)
+        self.set(Paused=True, NextRound=0, Waiting='paused')
 
     def Resume(self, options):
         self.check_warm()
         if not self['Paused']:
             raise Error('WrongState', f"The migration of '{self['Name']}' is not paused")
-        self.set(Paused=False, NextRound=GLib.get_real_time() + 42 * MINUTE + 30 * SECOND)
+        self.set(Paused=False, NextRound=GLib.get_real_time() + 42 * MINUTE + 30 * SECOND,
+                 Waiting='waiting for the next round')
 
     def Configure(self, changes, options):
         names = {'interval': 'Interval', 'interval-auto': 'IntervalAuto', 'shutdown': 'Shutdown',
