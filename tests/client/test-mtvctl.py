@@ -24,10 +24,17 @@ ENV = dict(os.environ, LC_ALL='C.UTF-8', TZ='UTC', MTVCTL_LOCALE_DIR=LOCALE)
 for name in ('COLUMNS', 'LINES', 'PAGER', 'NO_COLOR', 'SYSTEMD_COLORS', 'SYSTEMD_PAGER', 'LANGUAGE'):
     ENV.pop(name, None)
 
+NOTES = tempfile.mkstemp(prefix='mtvctl-notes-')[1]
 
-def mtvctl(*args, code=0, env=(), user=True):
-    done = subprocess.run([MTVCTL] + ['--user'] * user + list(args), env=dict(ENV, **dict(env)),
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+def wait_for_mtvd():
+    subprocess.run(['gdbus', 'wait', '--session', '--timeout', '30', 'org.mtv.Manager'], check=True)
+
+
+def mtvctl(*args, code=0, env=(), user=True, cwd=None):
+    done = subprocess.run([os.path.abspath(MTVCTL)] + ['--user'] * user + list(args),
+                          env=dict(ENV, **dict(env)), cwd=cwd, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60)
     assert done.returncode == code, (args, done)
     return done
 
@@ -507,6 +514,178 @@ def test_import_fails():
     forget('failing-2')
 
 
+def asked(method):
+    """What the stand-in was asked for, all calls of a method in their order."""
+    with open(NOTES, encoding='utf-8') as file:
+        calls = [json.loads(line) for line in file]
+    return [call for call in calls if call['method'] == method]
+
+
+class Folder(tempfile.TemporaryDirectory):
+    """One with a disk image, named for what the stand-in shall make of it."""
+
+    def path(self, name, content=None):
+        path = os.path.join(self.name, name)
+        if content is not None:
+            with open(path, 'wb') as file:
+                file.write(content)
+        return path
+
+    def __enter__(self):
+        return self
+
+
+def test_copy():
+    with Folder() as folder:
+        source, target = folder.path('disk.img', b'x'), folder.path('copy.img')
+        text = out('copy', source, target)
+        assert '\r' not in text and '\x1b' not in text, text
+        lines = text.splitlines()
+        shares = [int(n) for n in re.findall(r'(\d+)%', text)]
+        assert lines[0] == 'opening' and shares == sorted(shares) and 3 <= len(shares) <= 10, text
+        assert re.fullmatch(r'copying, \d+% \(\S+ of 1.0G, 110.0M/s\)', lines[-2]), text
+        assert lines[-1] == ('Copied 1.0G in 10.0 s (102.3M/s); 1.0G were read back and '
+                             'compared.'), text
+        call = asked('Copy')[-1]
+        assert (call['source'], call['source-file']) == (source, source), call
+        assert (call['destination'], call['destination-file']) == (target, target), call
+        assert not {'force', 'compare', 'insecure', 'throttle'} & set(call), call
+        assert out('copy', '-q', 'disk.img', './copy.img', cwd=folder.name) == ''
+        assert asked('Copy')[-1]['source'] == source
+
+
+def test_copy_on_terminal():
+    with Folder() as folder:
+        source, target = folder.path('disk.img', b'x'), folder.path('copy.img')
+        code, text = on_terminal('copy', source, target, columns=30)
+        assert code == 0 and '\r' in text and text.endswith(' compared.\n'), text
+        drawn = [plain(part) for part in text.split('\r')[1:-1]]
+        assert drawn and max(len(part) for part in drawn) < 30 and '…' in ''.join(drawn), drawn
+        code, text = on_terminal('copy', folder.path('slow.img', b'x'), target, until='copying',
+                                 key=b'\x03')
+        assert code == 130, (code, text)
+        assert text.endswith('Cancelled. The same command goes on from here.\n'), text
+        code, text = on_terminal('copy', folder.path('slow.img'), target, '--bitmap=b',
+                                 until='copying', key=b'\x03')
+        assert text.endswith('Cancelled.\n'), text  # with a bitmap it does not
+
+
+def test_copy_options():
+    with Folder() as folder:
+        source, target = folder.path('disk.img', b'x'), folder.path('copy.img')
+        manifest, pem = folder.path('m.json', b'{}'), folder.path('ca.pem', b'certificates')
+        out('copy', source, target, '--hash=sha256', '--verify=full', '--throttle=1.5M',
+            '--bitmap=b0', f'--manifest={manifest}', '--preallocate', '--source-format=qcow2',
+            f'--ca-file={pem}', '--insecure', '--force')
+        call = asked('Copy')[-1]
+        assert (call['hash'], call['verify'], call['throttle']) == ('sha256', 'full', 3 << 19), call
+        assert (call['bitmap'], call['source-format']) == ('b0', 'qcow2')
+        assert call['manifest'] == call['manifest-in'] == manifest and call['ca'] == 'certificates'
+        assert call['preallocate'] and call['insecure'] and call['force']
+        out('copy', source, target, '--compare', f'--manifest={manifest}')
+        assert asked('Copy')[-1]['compare'] is True
+        # What is not a file is for the daemon to open.
+        out('copy', 'nbd://host/disk', 'nbd+unix:///d?socket=/s')
+        call = asked('Copy')[-1]
+        assert call['source'] == 'nbd://host/disk' and 'source-file' not in call, call
+        assert call['destination'] == 'nbd+unix:///d?socket=/s' and 'destination-file' not in call
+
+
+def test_copy_json():
+    with Folder() as folder:
+        target = folder.path('copy.img')
+        told = js('copy', folder.path('disk.img', b'x'), target)
+        assert told['state'] == 'succeeded' and told['bytes-done'] == 1 << 30, told
+        assert told['kind'] == 'copy' and told['error'] is None and told['destination'] == target
+        told = js('copy', folder.path('failing.img', b'x'), target, code=3)
+        assert told['state'] == 'failed', told
+        assert told['error']['name'] == 'org.mtv.Error.ChecksumMismatch', told
+        path = out('copy', folder.path('slow.img', b'x'), target, '--no-wait')
+        assert re.fullmatch(r'/org/mtv/Manager/transfer/\d+\n', path), path
+        assert js('copy', folder.path('slow.img'), target, '--no-wait')['end-time'] == 0
+
+
+def test_copy_fails():
+    with Folder() as folder:
+        target = folder.path('copy.img')
+        done = mtvctl('copy', folder.path('failing.img', b'x'), target, code=3)
+        assert done.stderr.startswith("'disk.img' differs at offset 65536\n"), done
+        assert 'copy it again' in done.stderr
+        error = mtvctl('copy', folder.path('exists.img', b'x'), target, code=3).stderr
+        assert error.endswith('--force writes over what the destination holds.\n'), error
+        os.unlink(target)
+        error = mtvctl('copy', folder.path('refused', b'x'), target, code=1).stderr
+        assert error.startswith('Cannot copy: ') and 'cannot be copied' in error, error
+        assert not os.path.exists(target)  # it was made for nothing
+
+
+def test_copy_bad_input():
+    with Folder() as folder:
+        source, target = folder.path('disk.img', b'x'), folder.path('copy.img')
+        for rate in ('fast', '-1', '0', '1Q', ''):
+            error = mtvctl('copy', source, target, f'--throttle={rate}', code=2).stderr
+            assert f'--throttle={rate} is not a rate' in error, error
+        assert '--compare needs --manifest' in mtvctl('copy', source, target, '--compare',
+                                                      code=2).stderr
+        assert "Cannot open '/none': No such file" in mtvctl('copy', '/none', target, code=1).stderr
+        assert "Cannot open '/none/x'" in mtvctl('copy', source, '/none/x', code=1).stderr
+        assert 'No such file' in mtvctl('copy', source, target, '--ca-file=/none', code=1).stderr
+        binary = folder.path('ca.pem', b'\xff\xfe')
+        assert 'is not a file in PEM' in mtvctl('copy', source, target, f'--ca-file={binary}',
+                                                code=1).stderr
+        assert 'Too few arguments' in mtvctl('copy', source, code=2).stderr
+        assert 'takes no option --full' in mtvctl('copy', source, target, '--full', code=2).stderr
+        assert not os.path.exists(target)
+
+
+def test_copy_survives():
+    """The daemon goes in the middle, and the one that comes back is asked again."""
+    with Folder() as folder:
+        target, before = folder.path('copy.img'), len(asked('Copy'))
+        done = mtvctl('copy', folder.path('vanishing.img', b'x'), target, '--hash=sha256')
+        assert done.stderr == 'mtvd has left the bus; asking it again.\n', done
+        assert 'Copied 1.0G' in done.stdout
+        calls = asked('Copy')[before:]
+        assert len(calls) == 2 and calls[0] == calls[1], calls
+        done = mtvctl('copy', folder.path('lost.img', b'x'), target, code=5)
+        assert done.stderr.count('asking it again') == 4 and 'Lost mtvd' in done.stderr, done
+        assert os.path.exists(target)  # something of it is there now
+        wait_for_mtvd()
+
+
+def test_verify():
+    with Folder() as folder:
+        disks = {'disks': [{'file': 'a.raw'}, {'file': 'b.raw'}, {'file': '../c.raw'}, {}, 1]}
+        manifest = folder.path('manifest.json', json.dumps(disks).encode())
+        folder.path('a.raw', b'a')
+        error = mtvctl('verify', folder.name, code=1).stderr
+        assert f"Cannot open '{folder.name}/b.raw'" in error, error
+        folder.path('b.raw', b'b')
+        text = out('verify', folder.name)
+        assert text.endswith('Compared 1.0G in 10.0 s (102.3M/s): all as the manifest has it.\n')
+        assert re.search(r'^verifying, \d+% ', text, re.M), text
+        call = asked('Verify')[-1]
+        assert call['name'] == folder.name and set(call['files']) == {'a.raw', 'b.raw'}, call
+        assert 'full' not in call
+        out('verify', manifest, '--full', '-q')
+        call = asked('Verify')[-1]
+        assert call['name'] == manifest and call['full'] is True, call
+        os.mkdir(folder.path('failing'))
+        damaged = folder.path('failing/manifest.json', b'not JSON')  # for the daemon to say so
+        done = mtvctl('verify', folder.path('failing'), code=3)
+        assert 'does not hold what was written to it' in done.stderr, done
+        assert js('verify', os.path.dirname(damaged), code=3)['error']['name'] \
+            == 'org.mtv.Error.ChecksumMismatch'
+        assert 'Cannot open' in mtvctl('verify', folder.path('none/x'), code=1).stderr
+        code, text = on_terminal('verify', folder.name, columns=40)
+        assert code == 0 and '\rverifying, ' in text, text
+    assert js('verify', 'web-1')['destination'] == 'web-1'
+    assert asked('Verify')[-1] == {'method': 'Verify', 'name': 'web-1'}
+    error = mtvctl('verify', 'nobody', code=1).stderr
+    assert "Cannot verify: No migration brought a virtual machine 'nobody' anywhere" in error, error
+    assert 'takes no option --force' in mtvctl('verify', 'web-1', '--force', code=2).stderr
+
+
 def test_interrupt():
     code, text = on_terminal('migration', 'watch', '3', until='suspended', key=b'\x03')
     assert code == 130, (code, text)
@@ -658,9 +837,9 @@ def test_completion():
 
 
 def main():
-    with subprocess.Popen([sys.executable, FAKE, XML]) as fake:
-        subprocess.run(['gdbus', 'wait', '--session', '--timeout', '30', 'org.mtv.Manager'],
-                       check=True)
+    with subprocess.Popen([sys.executable, FAKE, XML],
+                          env=dict(os.environ, FAKE_MTVD_NOTES=NOTES)) as fake:
+        wait_for_mtvd()
         tests = [(n, f) for n, f in globals().items() if n.startswith('test_')]
         print(f'1..{len(tests)}')
         for number, (name, function) in enumerate(tests, 1):
@@ -672,6 +851,7 @@ def main():
                               traceback.format_exc().splitlines()), end='')
                 print(f'not ok {number} {name[5:]}', flush=True)
         fake.terminate()
+    os.unlink(NOTES)
 
 
 main()
