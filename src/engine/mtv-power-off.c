@@ -94,6 +94,7 @@ asked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
         {
           g_clear_error (&error);
           self->forced = TRUE;
+          self->asked_off = FALSE;
           look (self);
           return;
         }
