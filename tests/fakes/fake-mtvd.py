@@ -388,7 +388,7 @@ class Job(Object):
         self.rounds = [self.describe_round(n + 1) for n in range(rounds)]
         self.set(Phase='idle', Round=rounds, Snapshots=0, Rate=0, CutoverReady=True,
                  Waiting='waiting for the next round', WaitingSince=T0,
-                 NextRound=GLib.get_real_time() + 42 * MINUTE + 30 * SECOND,
+                 NextRound=GLib.get_real_time() + 49 * MINUTE,
                  Prediction=(64 << 20, 9 * SECOND, 12 * SECOND, 21 * SECOND))
 
     @staticmethod
@@ -432,7 +432,7 @@ class Job(Object):
         self.check_warm()
         if not self['Paused']:
             raise Error('WrongState', f"The migration of '{self['Name']}' is not paused")
-        self.set(Paused=False, NextRound=GLib.get_real_time() + 42 * MINUTE + 30 * SECOND,
+        self.set(Paused=False, NextRound=GLib.get_real_time() + 49 * MINUTE,
                  Waiting='waiting for the next round')
 
     def Configure(self, changes, options):
@@ -534,7 +534,8 @@ class Manager(Object):
                                            ('ova', 'retries', 'u', False),
                                            ('ova', 'password', 's', True)],
                          Defaults={'max-vms-in-flight': V('u', 20),
-                                   'retry-interval': V('t', 30_000_000)},
+                                   'retry-interval': V('t', 30_000_000),
+                                   'max-downtime': V('t', 60_000_000)},
                          Running=0, Queued=0, Suspended=0)
 
     def AddProvider(self, name, kind, url, options):
@@ -627,7 +628,8 @@ class Manager(Object):
         if not 1 <= now['max-vms-in-flight'] <= 1000:
             raise Error('InvalidArgument', "'max-vms-in-flight' may be 1 to 1000")
         self.set(Defaults={'max-vms-in-flight': V('u', now['max-vms-in-flight']),
-                           'retry-interval': V('t', now['retry-interval'])})
+                           'retry-interval': V('t', now['retry-interval']),
+                           'max-downtime': V('t', now['max-downtime'])})
 
 
 def vm(name, ident, **more):
