@@ -37,6 +37,7 @@ struct _MtvDiskSet
   MtvPoint *point;             /* (owned) (nullable) of the round */
   MtvPoint *since;             /* (owned) (nullable) */
   GPtrArray *read_marks;       /* (owned) (nullable) (element-type GBytes) */
+  MtvThrottle *throttle;       /* (owned) (nullable) */
   guint parallel;
   Disk *disks; /* (owned) as many as the target has */
   guint n_disks;
@@ -83,6 +84,7 @@ mtv_disk_set_finalize (GObject *object)
   g_clear_pointer (&self->point, mtv_point_free);
   g_clear_pointer (&self->since, mtv_point_free);
   g_clear_pointer (&self->read_marks, g_ptr_array_unref);
+  g_clear_pointer (&self->throttle, mtv_throttle_unref);
 
   G_OBJECT_CLASS (mtv_disk_set_parent_class)->finalize (object);
 }
@@ -137,6 +139,15 @@ mtv_disk_set_set_round (MtvDiskSet *self, guint number, MtvPoint *point, MtvPoin
   self->point = point;
   self->since = since;
   self->read_marks = read_back == NULL ? NULL : g_ptr_array_ref (read_back);
+}
+
+void
+mtv_disk_set_set_throttle (MtvDiskSet *self, MtvThrottle *throttle)
+{
+  g_return_if_fail (MTV_IS_DISK_SET (self));
+
+  g_clear_pointer (&self->throttle, mtv_throttle_unref);
+  self->throttle = throttle != NULL ? mtv_throttle_ref (throttle) : NULL;
 }
 
 static MtvTargetDisk *
@@ -403,6 +414,8 @@ start_copying (Disk *disk)
   disk->copier = mtv_copier_new (disk->reader, disk->writer, target_disk (disk)->map, self->fresh);
   if (self->budget != NULL)
     mtv_copier_set_budget (disk->copier, self->budget);
+  if (self->throttle != NULL)
+    mtv_copier_set_throttle (disk->copier, self->throttle);
   if (disk->written != NULL)
     mtv_copier_set_read_back (disk->copier, disk->written);
   set_changes (disk);

@@ -5,6 +5,7 @@
 #include "provider/mtv-source.h"
 #include "store/mtv-store.h"
 #include "transfer/mtv-budget.h"
+#include "transfer/mtv-throttle.h"
 
 G_BEGIN_DECLS
 
@@ -19,6 +20,8 @@ MtvDiskSet *mtv_disk_set_new (MtvTarget *target, MtvSource *source, MtvDestinati
 
 /* The memory that its copies share with those of others. */
 void mtv_disk_set_set_budget (MtvDiskSet *self, MtvBudget *budget);
+/* What its copies may read, see mtv-throttles.h; NULL: no limit. */
+void mtv_disk_set_set_throttle (MtvDiskSet *self, MtvThrottle *throttle);
 
 /* The copy is round @number of a warm job: it reads what the disks were at @point, and of that what
  * has changed since @since (nullable); both (transfer full). @read_back: (element-type GBytes) for

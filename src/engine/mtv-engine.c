@@ -36,6 +36,7 @@ mtv_engine_dispose (GObject *object)
   g_clear_pointer (&self->providers, g_ptr_array_unref);
   g_clear_object (&self->context.scheduler);
   g_clear_pointer (&self->context.budget, mtv_budget_unref);
+  g_clear_pointer (&self->context.throttles, mtv_throttles_free);
   g_clear_object (&self->context.clock);
   g_clear_object (&self->context.store);
 
@@ -100,6 +101,7 @@ mtv_engine_new (MtvStore *store, MtvClock *clock, const MtvProviderType *const *
   self->context.store = g_object_ref (store);
   self->context.clock = g_object_ref (clock);
   self->context.budget = mtv_budget_new (COPY_MEMORY);
+  self->context.throttles = mtv_throttles_new (clock);
   self->context.scheduler = mtv_scheduler_new (self->context.settings.max_vms_in_flight);
   self->types = types;
   self->image_directory = g_strdup (image_directory);

@@ -60,6 +60,8 @@ mtv_job_start_disks (MtvJob *self, MtvJobWork *work)
   self->disks = mtv_disk_set_new (self->target, work->source, work->destination,
                                   self->context->store, self->context->settings.max_disks_per_vm);
   mtv_disk_set_set_budget (self->disks, self->context->budget);
+  if (self->state != MTV_JOB_FINAL_COPYING) /* nobody waits for that */
+    mtv_job_throttle (self);
   mtv_rate_reset (&self->rate);
   self->saved_done = 0;
   g_clear_handle_id (&self->ticker, g_source_remove);

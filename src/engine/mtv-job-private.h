@@ -39,7 +39,8 @@ struct _MtvJob
   gboolean fresh;             /* the volumes were never written to */
   char *why;                  /* (owned) (nullable) what was not done last time, of a warm job */
   MtvJobEvent due;            /* what an idle job waits for a slot for */
-  gboolean came_up;           /* from the store, and its round may be overdue since then */
+  guint64 came_up;            /* when it came from the store; 0: not since its last round */
+  gboolean overdue;           /* its round was by then */
   gboolean asked_off, forced; /* while it shuts the VM down */
   GPtrArray *read_back;       /* (owned) (nullable) (element-type GBytes) see MtvDiskSet */
   MtvDiskSet *disks;          /* (owned) (nullable) while it copies or verifies */
@@ -51,6 +52,8 @@ struct _MtvJob
   guint ticker;        /* source id: progress while it copies or verifies */
   guint64 ticked_done; /* what the last tick told */
   guint64 saved_done;  /* what the store was told last */
+
+  MtvThrottle *throttle; /* (owned) (nullable) of its copies, but for the last of a warm job */
 };
 
 /* @record: (transfer full). For a new job, and for one that the store had. */
@@ -126,6 +129,10 @@ void mtv_job_set_waiting (MtvJob *self, const char *waiting);
 
 /* The step that stands for the state, made on demand. (transfer none) */
 MtvStepRecord *mtv_job_get_step (MtvJob *self, const char *name);
+
+/* Holds the copies of its disk set back as its schedule and all that is above it say; at once if
+ * its schedule was changed. */
+void mtv_job_throttle (MtvJob *self);
 
 /* What the record says should be made, as destinations take it. (transfer none) */
 MtvTarget *mtv_job_get_target (MtvJob *self, GError **error);

@@ -328,6 +328,9 @@ mtv_job_configure (MtvJob *self, GVariant *options, guint32 uid, GError **error)
   if (!good)
     return FALSE;
 
+  if (self->throttle != NULL) /* of copies under way */
+    mtv_throttle_set_rate (self->throttle, self->record->schedule.throttle);
+
   g_autofree char *text = g_variant_print (owned, FALSE);
   mtv_job_replan (self);
   mtv_job_request (self, mtv_job_reconsider, "configure", uid, "set: %s", text);

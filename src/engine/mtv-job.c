@@ -55,6 +55,7 @@ mtv_job_finalize (GObject *object)
 
   g_clear_object (&self->cancellable);
   g_clear_pointer (&self->record, mtv_job_record_free);
+  g_clear_pointer (&self->throttle, mtv_throttle_unref);
   g_free (self->plan_name);
   g_free (self->waiting);
   g_free (self->why);
@@ -108,7 +109,8 @@ mtv_job_new (MtvEngineContext *context, MtvJobRecord *record, const char *plan_n
   if (!mtv_job_state_from_string (record->state, &self->state))
     self->state = MTV_JOB_FAILED; /* of a later version; it has nothing that can run */
   lay_out_steps (self);
-  self->came_up = self->state == MTV_JOB_IDLE;
+  self->came_up = self->state == MTV_JOB_IDLE ? mtv_clock_now (context->clock) : 0;
+  self->overdue = record->next_round != 0 && record->next_round < self->came_up;
   self->cutover_missed = self->state < MTV_JOB_POWERING_OFF && record->schedule.cutover_time != 0
                          && record->schedule.cutover_time + context->settings.cutover_grace_usec
                                 < mtv_clock_now (context->clock);

@@ -2,6 +2,7 @@
 #include "engine/mtv-settings.h"
 
 #include "base/mtv-error.h"
+#include "engine/mtv-round-plan.h"
 
 #define YEAR (366 * 24 * 3600 * (guint64) G_USEC_PER_SEC)
 
@@ -31,8 +32,8 @@ static const struct
     't', G_USEC_PER_SEC, YEAR, 600 * (guint64) G_USEC_PER_SEC, G_USEC_PER_SEC },
   { "cutover-grace", "CutoverGraceSec", G_STRUCT_OFFSET (MtvSettings, cutover_grace_usec), 't', 0,
     YEAR, 3600 * (guint64) G_USEC_PER_SEC, G_USEC_PER_SEC },
-  { "max-snapshots", "MaxSnapshots", G_STRUCT_OFFSET (MtvSettings, max_snapshots), 'u', 2, 1000, 28,
-    1 },
+  { "max-snapshots", "MaxSnapshots", G_STRUCT_OFFSET (MtvSettings, max_snapshots), 'u', 2,
+    MTV_ROUND_MAX_POINTS, MTV_ROUND_MAX_POINTS, 1 },
 };
 
 static void

@@ -536,7 +536,7 @@ class Manager(Object):
                          Defaults={'max-vms-in-flight': V('u', 20),
                                    'retry-interval': V('t', 30_000_000),
                                    'max-downtime': V('t', 60_000_000)},
-                         Running=0, Queued=0, Suspended=0)
+                         Throttles=[], Running=0, Queued=0, Suspended=0)
 
     def AddProvider(self, name, kind, url, options):
         answer = self.add(name, kind, url)
@@ -630,6 +630,13 @@ class Manager(Object):
         self.set(Defaults={'max-vms-in-flight': V('u', now['max-vms-in-flight']),
                            'retry-interval': V('t', now['retry-interval']),
                            'max-downtime': V('t', now['max-downtime'])})
+
+    def SetThrottle(self, target, rule, options):
+        if rule == '0':
+            raise Error('InvalidArgument', "Bad throttle '0': nothing would be copied")
+        rules = dict(self['Throttles'])
+        rules[target] = rule
+        self.set(Throttles=[item for item in rules.items() if item[1] != 'off'])
 
 
 def vm(name, ident, **more):

@@ -40,7 +40,7 @@ test_apply (void)
     { "{'shutdown-timeout': <uint64 0>}",
       "'shutdown-timeout' must lie between 1000000 and 31622400000000" },
     { "{'cutover-grace': <uint64 0>}", NULL },
-    { "{'max-snapshots': <uint32 1>}", "'max-snapshots' must lie between 2 and 1000" },
+    { "{'max-snapshots': <uint32 1>}", "'max-snapshots' must lie between 2 and 28" },
     { "{'max-vms': <uint32 1>}", "There is no setting 'max-vms'" },
     { "{'max-vms-in-flight': <uint32 7>, 'x': <0>}", "There is no setting 'x'" },
     { "@a{sv} {}", NULL },

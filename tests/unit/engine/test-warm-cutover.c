@@ -67,17 +67,19 @@ test_at_a_time (EngineFixture *f, gconstpointer data)
   expect_error (&error, MTV_ERROR_WRONG_STATE, "'web-0' has no cutover that could be withdrawn");
 
   g_assert_true (mtv_job_cutover (job, start + 50 * 60 * ENGINE_SECOND, 1000, &error));
-  wait_for_alarm (f, start + 50 * 60 * ENGINE_SECOND);
   g_assert_true (mtv_job_cutover (job, start + 100 * 60 * ENGINE_SECOND, 1000, &error)); /* moved */
-  wait_for_alarm (f, start + WARM_INTERVAL);
-  warm_next_round (f, job); /* rounds go on until then */
-  g_assert_cmpuint (get_now (f), ==, start + WARM_INTERVAL);
-  wait_for_alarm (f, start + 100 * 60 * ENGINE_SECOND);
+  warm_wait_asked (job);
+  while (get_now (f) < start + 60 * 60 * ENGINE_SECOND) /* rounds go on until then */
+    warm_next_round (f, job);
+  g_assert_cmpint (fake_live_get_power ("vm-0"), ==, MTV_POWER_ON);
   g_assert_true (mtv_job_withdraw_cutover (job, 1000, &error));
-  wait_for_alarm (f, start + 2 * WARM_INTERVAL);
-  warm_next_round (f, job);
+  warm_wait_asked (job);
+  while (get_now (f) < start + 110 * 60 * ENGINE_SECOND)
+    warm_next_round (f, job);
+  g_assert_cmpint (fake_live_get_power ("vm-0"), ==, MTV_POWER_ON);
+  start = get_now (f);
   g_assert_true (mtv_job_cutover (job, start + 130 * 60 * ENGINE_SECOND, 1000, &error));
-  wait_for_alarm (f, start + 130 * 60 * ENGINE_SECOND);
+  warm_wait_asked (job);
   assert_arrived (f, job);
   g_assert_cmpuint (mtv_job_get_record (job)->off_time, >=, start + 130 * 60 * ENGINE_SECOND);
   g_assert_cmpuint (mtv_job_get_record (job)->off_time, <, start + 131 * 60 * ENGINE_SECOND);
@@ -126,7 +128,7 @@ test_missed (EngineFixture *f, gconstpointer data)
 
   MtvJob *job = come_to_idle (f, "guest");
   g_assert_true (mtv_job_cutover (job, get_now (f) + 600 * ENGINE_SECOND, 1000, NULL));
-  wait_for_alarm (f, get_now (f) + 600 * ENGINE_SECOND);
+  warm_wait_asked (job);
   job = restart (f, (600 + 3600 + (too_late ? 1 : 0)) * ENGINE_SECOND);
   if (too_late)
     {
@@ -140,25 +142,57 @@ test_missed (EngineFixture *f, gconstpointer data)
       g_assert_true (mtv_job_cutover (job, 0, 1000, NULL));
     }
   assert_arrived (f, job);
-  g_assert_cmpuint (mtv_job_get_record (job)->rounds->len, ==, too_late ? 3 : 2);
+  if (!too_late)
+    g_assert_cmpuint (mtv_job_get_record (job)->rounds->len, ==, 2);
 }
 
-/* A round that fell due meanwhile runs once. */
+/* A round that fell due meanwhile runs once, at once. */
 static void
 test_overdue (EngineFixture *f, gconstpointer data)
 {
   (void) data;
   MtvJob *job = come_to_idle (f, "guest");
   job = restart (f, 5 * WARM_INTERVAL);
-  guint64 now = get_now (f);
-  engine_settle (f);
-  if (fake_clock_get_next (f->clock) != G_MAXUINT64)
-    warm_next_alarm (f);
   engine_wait_for (mtv_job_get_record (job)->rounds->len == 2);
   warm_wait_idle (job);
-  g_assert_cmpuint (get_now (f), <=, now + 600 * ENGINE_SECOND);
-  g_assert_cmpuint (fake_clock_get_next (f->clock), ==, get_now (f) + WARM_INTERVAL);
+  g_assert_cmpuint (mtv_job_get_record (job)->next_round, ==, get_now (f) + WARM_INTERVAL);
+  engine_settle (f);
   g_assert_cmpuint (mtv_job_get_record (job)->rounds->len, ==, 2);
+}
+
+/* Those of several VMs do not begin together. */
+static void
+test_herd (EngineFixture *f, gconstpointer data)
+{
+  enum
+  {
+    N = 5
+  };
+  g_autoptr (GHashTable) starts = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, NULL);
+
+  (void) data;
+  fake_world.n_vms = N;
+  fake_world.n_disks = 1;
+  MtvMigration *migration = warm_begin (f, N, "guest");
+  for (guint i = 1; i <= N; i++)
+    warm_wait_idle (engine_get_job (migration, i));
+  restart (f, 5 * WARM_INTERVAL);
+  migration = g_ptr_array_index (mtv_engine_get_migrations (f->engine), 0);
+  guint64 now = get_now (f);
+  for (guint i = 1; i <= N; i++)
+    {
+      const MtvJobRecord *record = mtv_job_get_record (engine_get_job (migration, i));
+
+      g_assert_cmpuint (record->next_round, <, now + 600 * ENGINE_SECOND);
+      g_hash_table_add (starts, (gpointer) &record->next_round);
+    }
+  g_assert_cmpuint (g_hash_table_size (starts), ==, N);
+  fake_clock_advance (f->clock, 600 * ENGINE_SECOND);
+  for (guint i = 1; i <= N; i++)
+    {
+      engine_wait_for (mtv_job_get_record (engine_get_job (migration, i))->rounds->len == 2);
+      warm_wait_idle (engine_get_job (migration, i));
+    }
 }
 
 static void
@@ -408,6 +442,7 @@ main (int argc, char *argv[])
   add ("/warm-cutover/late", GINT_TO_POINTER (FALSE), test_missed);
   add ("/warm-cutover/missed", GINT_TO_POINTER (TRUE), test_missed);
   add ("/warm-cutover/overdue", NULL, test_overdue);
+  add ("/warm-cutover/herd", NULL, test_herd);
   add ("/warm-cutover/pause", NULL, test_pause);
   add ("/warm-cutover/configure", NULL, test_configure);
   for (guint i = 0; i < G_N_ELEMENTS (policies); i++)

@@ -68,7 +68,7 @@ test_success (EngineFixture *f, gconstpointer data)
   g_assert_cmpuint (mtv_job_get_bytes_done (job), ==, mtv_job_get_bytes_total (job));
   engine_assert_arrived (f, 0, "web-0");
   warm_assert_left (f, MTV_POWER_OFF);
-  g_assert_cmpuint (fake_live_count_starts (), ==, 0);
+  g_assert_cmpuint (fake_count ("start"), ==, 0);
   g_autofree char *timeline = engine_get_timeline (migration, 1);
   g_assert_cmpstr (timeline, ==,
                    "preparing allocating snapshotting precopying removing-snapshot idle "
@@ -97,13 +97,15 @@ test_28_rounds (EngineFixture *f, gconstpointer data)
       warm_next_round (f, job);
       assert_idle (job);
       g_assert_cmpuint (mtv_job_get_record (job)->rounds->len, ==, i);
-      g_assert_cmpuint (warm_get_round (job, i)->start_time, ==, begin + (i - 1) * WARM_INTERVAL);
+      if (i <= 19) /* then they get rarer */
+        g_assert_cmpuint (warm_get_round (job, i)->start_time, ==, begin + (i - 1) * WARM_INTERVAL);
     }
   g_assert_cmpuint (mtv_job_get_record (job)->next_round, ==, 0);
   g_assert_cmpstr (mtv_job_get_waiting (job, &since), ==,
                    "all snapshots but the last are used: waiting for the cutover");
+  fake_clock_advance (f->clock, 48 * WARM_INTERVAL);
   engine_settle (f);
-  g_assert_cmpuint (fake_clock_get_next (f->clock), ==, G_MAXUINT64);
+  g_assert_cmpstr (mtv_job_get_phase (job), ==, "idle");
   write_some (28);
   g_assert_true (mtv_job_cutover (job, 0, 1000, NULL));
   warm_wait_end (f, job);
@@ -216,7 +218,7 @@ test_round_fails (EngineFixture *f, gconstpointer data)
   g_assert_cmpstr (mtv_job_get_state (job), ==, "failed");
   g_assert_nonnull (strstr (mtv_job_get_record (job)->error_text, request));
   warm_assert_left (f, MTV_POWER_ON);
-  g_assert_cmpuint (fake_live_count_starts (), ==, 0);
+  g_assert_cmpuint (fake_count ("start"), ==, 0);
 }
 
 /* Also when there is nothing yet that the next one could be reckoned from. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "warm-fixture.h"
 
+#include "engine/mtv-job-private.h"
+
 static char *live; /* (owned) */
 
 void
@@ -45,6 +47,12 @@ warm_begin (EngineFixture *f, guint n, const char *shutdown)
 }
 
 void
+warm_wait_asked (MtvJob *job)
+{
+  engine_wait_for (job->requests == 0);
+}
+
+void
 warm_wait_idle (MtvJob *job)
 {
   engine_wait_for (mtv_job_has_ended (job) || g_str_equal (mtv_job_get_phase (job), "idle"));
@@ -62,12 +70,17 @@ warm_next_alarm (EngineFixture *f)
 void
 warm_next_round (EngineFixture *f, MtvJob *job)
 {
-  guint n = mtv_job_get_record (job)->rounds->len;
-
   warm_wait_idle (job);
-  engine_wait_for (fake_clock_get_next (f->clock) != G_MAXUINT64);
-  warm_next_alarm (f);
-  engine_wait_for (mtv_job_get_record (job)->rounds->len > n);
+  while (g_str_equal (mtv_job_get_record (job)->state, "idle"))
+    {
+      engine_wait_for (fake_clock_get_next (f->clock) != G_MAXUINT64
+                       || !g_str_equal (mtv_job_get_record (job)->state, "idle"));
+      if (g_str_equal (mtv_job_get_record (job)->state, "idle"))
+        warm_next_alarm (f);
+      while (g_main_context_iteration (NULL, FALSE)) /* a slot is given from there */
+        ;
+    }
+  engine_wait_for (!g_str_equal (mtv_job_get_phase (job), "idle"));
   warm_wait_idle (job);
 }
 

@@ -17,6 +17,8 @@ void warm_tear_down (EngineFixture *f, gconstpointer data);
 /* A source, a warm plan named "p" of @n VMs with the policy @shutdown, started. */
 MtvMigration *warm_begin (EngineFixture *f, guint n, const char *shutdown);
 
+/* Until all that was asked of it is committed, and acted on. */
+void warm_wait_asked (MtvJob *job);
 /* Until it waits for its next round, or has ended. */
 void warm_wait_idle (MtvJob *job);
 /* Moves the clock on to the next alarm. */
