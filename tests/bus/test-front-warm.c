@@ -267,6 +267,20 @@ test_configure (FrontFixture *f, gconstpointer data)
     }
 }
 
+/* Whoever hears of it finds the properties as they are. */
+static void
+test_ready (FrontFixture *f, gconstpointer data)
+{
+  GPtrArray *migrations = mtv_engine_get_migrations (f->engine);
+  GPtrArray *jobs = mtv_migration_get_jobs (g_ptr_array_index (migrations, 0));
+
+  (void) data;
+  g_signal_emit_by_name (g_ptr_array_index (jobs, 0), "cutover-ready", TRUE);
+  guint ready = front_wait_for_signal (f, VM, "CutoverReady", "(true,)");
+  g_signal_emit_by_name (g_ptr_array_index (jobs, 0), "cutover-ready", FALSE);
+  g_assert_cmpuint (front_wait_for_signal (f, VM, "CutoverReady", "(false,)"), >, ready);
+}
+
 static void
 test_ended (FrontFixture *f, gconstpointer data)
 {
@@ -327,6 +341,7 @@ main (int argc, char **argv)
   ADD ("cutover", test_cutover);
   ADD ("pause", test_pause);
   ADD ("configure", test_configure);
+  ADD ("ready", test_ready);
   ADD ("ended", test_ended);
   g_test_add ("/front-warm/cold", FrontFixture, NULL, front_set_up, test_cold, front_tear_down);
   return g_test_run ();
