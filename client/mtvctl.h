@@ -31,7 +31,10 @@ typedef struct
   char *filter, *from, *to, *name, *description, *devices, *format, *hash, *verify, *power;
   GPtrArray *target_names, *networks, *ignore; /* (nullable) */
   char *throttle, *bitmap, *manifest, *source_format, *ca_file;
-  gboolean all, start, compare, preallocate, insecure, force, no_wait, full;
+  char *url, *username, *password_file, *thumbprint;
+  GPtrArray *set, *secrets; /* (nullable) */
+  char *interval, *max_downtime, *shutdown, *shutdown_timeout, *cutover_at, *at;
+  gboolean all, start, compare, preallocate, insecure, force, no_wait, full, warm, cancel;
 
   MtvctlTerminal out;
   GDBusConnection *bus;        /* (owned) */
@@ -45,6 +48,7 @@ typedef int (*MtvctlVerb) (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_provider_list (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_provider_show (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_provider_add (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_provider_configure (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_provider_test (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_provider_refresh (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_provider_remove (Mtvctl *ctl, char **args, GError **error);
@@ -68,6 +72,13 @@ int mtvctl_defaults_show (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_defaults_set (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_throttle (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_import (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_cutover (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_pause (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_resume (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_configure (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_rounds (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_snapshots (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_report (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_copy (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_verify (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_monitor (Mtvctl *ctl, char **args, GError **error);
