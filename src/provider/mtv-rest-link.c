@@ -60,6 +60,17 @@ accept_certificate_cb (SoupMessage *message, GTlsCertificate *certificate,
   return FALSE;
 }
 
+static void
+handshaken_cb (SoupMessage *message, GSocketClientEvent event, GIOStream *connection,
+               gpointer user_data)
+{
+  MtvRestJudge *judge = user_data;
+
+  (void) message;
+  if (event == G_SOCKET_CLIENT_TLS_HANDSHAKED)
+    mtv_http_trust_inspect (judge->trust, connection, &judge->refused, &judge->errors);
+}
+
 /* A session of HTTP/2 belongs to one main context, and a WebSocket needs HTTP/1.1 anyway. */
 static void
 network_event_cb (SoupMessage *message, GSocketClientEvent event, GIOStream *connection,
@@ -78,6 +89,7 @@ mtv_rest_judge_watch (MtvRestJudge *judge, SoupMessage *message)
 {
   g_signal_connect (message, "accept-certificate", G_CALLBACK (accept_certificate_cb), judge);
   g_signal_connect (message, "network-event", G_CALLBACK (network_event_cb), judge);
+  g_signal_connect (message, "network-event", G_CALLBACK (handshaken_cb), judge);
 }
 
 void

@@ -142,6 +142,17 @@ accept_certificate_cb (SoupMessage *message, GTlsCertificate *certificate,
   return FALSE;
 }
 
+static void
+handshaken_cb (SoupMessage *message, GSocketClientEvent event, GIOStream *connection,
+               gpointer user_data)
+{
+  MtvHttpLink *self = user_data;
+
+  (void) message;
+  if (event == G_SOCKET_CLIENT_TLS_HANDSHAKED)
+    mtv_http_trust_inspect (self->target->trust, connection, &self->refused, &self->tls_errors);
+}
+
 /* HTTP/2 has nothing to give to one download a connection, and costs its flow control. */
 static void
 network_event_cb (SoupMessage *message, GSocketClientEvent event, GIOStream *connection,
@@ -178,6 +189,7 @@ make_request (MtvHttpLink *self, guint64 start, guint64 end, const char *if_rang
   soup_message_add_flags (message, SOUP_MESSAGE_NO_REDIRECT);
   g_signal_connect (message, "accept-certificate", G_CALLBACK (accept_certificate_cb), self);
   g_signal_connect (message, "network-event", G_CALLBACK (network_event_cb), NULL);
+  g_signal_connect (message, "network-event", G_CALLBACK (handshaken_cb), self);
   if (mtv_http_url_same_origin (self->url, self->target->url))
     add_secrets (self->target, headers);
   soup_message_headers_replace (headers, "Accept-Encoding", "identity");

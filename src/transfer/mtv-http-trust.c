@@ -140,9 +140,34 @@ mtv_http_trust_accepts (MtvHttpTrust *self, GTlsCertificate *certificate,
 
       return g_str_equal (shown, self->thumbprint);
     }
-  return self->identity != NULL && (errors & ~G_TLS_CERTIFICATE_BAD_IDENTITY) == 0
-         && !(g_tls_certificate_verify (certificate, self->identity, NULL)
-              & G_TLS_CERTIFICATE_BAD_IDENTITY);
+  return errors == 0
+         || (self->identity != NULL && (errors & ~G_TLS_CERTIFICATE_BAD_IDENTITY) == 0
+             && !(g_tls_certificate_verify (certificate, self->identity, NULL)
+                  & G_TLS_CERTIFICATE_BAD_IDENTITY));
+}
+
+void
+mtv_http_trust_inspect (MtvHttpTrust *self, GIOStream *stream, GTlsCertificate **refused,
+                        GTlsCertificateFlags *errors)
+{
+  GTlsConnection *connection = G_TLS_CONNECTION (stream);
+  GTlsCertificate *certificate = g_tls_connection_get_peer_certificate (connection);
+  GTlsDatabase *database = g_tls_connection_get_database (connection);
+  GSocketConnectable *identity
+      = g_tls_client_connection_get_server_identity (G_TLS_CLIENT_CONNECTION (connection));
+  GTlsCertificateFlags found = G_TLS_CERTIFICATE_GENERIC_ERROR;
+
+  if (self->insecure)
+    return;
+  if (certificate != NULL && database != NULL)
+    found = g_tls_database_verify_chain (database, certificate,
+                                         G_TLS_DATABASE_PURPOSE_AUTHENTICATE_SERVER, identity, NULL,
+                                         G_TLS_DATABASE_VERIFY_NONE, NULL, NULL);
+  if (certificate != NULL && mtv_http_trust_accepts (self, certificate, found))
+    return;
+  g_set_object (refused, certificate);
+  *errors = found;
+  g_io_stream_close (stream, NULL, NULL); /* before anything is sent */
 }
 
 char *
@@ -200,7 +225,9 @@ mtv_http_trust_fail (const char *label, GError *reason, GTlsCertificate *certifi
 
   if (g_error_matches (taken, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     g_propagate_error (error, mtv_error_normalize (g_steal_pointer (&taken)));
-  else if (is_final_tls_error (taken) && certificate != NULL)
+  else if (certificate != NULL
+           && (is_final_tls_error (taken)
+               || g_error_matches (taken, G_IO_ERROR, G_IO_ERROR_CLOSED)))
     {
       g_autofree char *thumbprint = mtv_http_trust_get_thumbprint (certificate);
 

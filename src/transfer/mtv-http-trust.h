@@ -22,9 +22,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (MtvHttpTrust, mtv_http_trust_unref)
 /* (transfer none) (nullable) NULL: that of the system. */
 GTlsDatabase *mtv_http_trust_get_database (MtvHttpTrust *self);
 
-/* The answer to "accept-certificate": @errors is what is wrong with it. */
+/* The answer to "accept-certificate": @errors is what is wrong with it, if anything. */
 gboolean mtv_http_trust_accepts (MtvHttpTrust *self, GTlsCertificate *certificate,
                                  GTlsCertificateFlags errors);
+
+/* To be called after the handshake of @stream, a GTlsClientConnection: one that continued a session
+ * (the process keeps them for all connections, whatever these trust) was never asked about, nor was
+ * one whose certificate is not the one wanted, but otherwise good. Closes it if it is not accepted;
+ * then @refused: (inout) (nullable) and @errors are set. */
+void mtv_http_trust_inspect (MtvHttpTrust *self, GIOStream *stream, GTlsCertificate **refused,
+                             GTlsCertificateFlags *errors);
 
 /* "AB:CD:…" of its SHA-256. (transfer full) */
 char *mtv_http_trust_get_thumbprint (GTlsCertificate *certificate);

@@ -533,6 +533,8 @@ test_trust (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   expect (f, (MtvRestOptions){ .ca = other }, MTV_ERROR_PERMISSION_DENIED, "not signed by");
   expect (f, (MtvRestOptions){ .thumbprint = wrong }, MTV_ERROR_PERMISSION_DENIED,
           "SHA-256 thumbprint is ");
+  expect (f, (MtvRestOptions){ .ca = ca, .thumbprint = wrong }, MTV_ERROR_PERMISSION_DENIED,
+          "SHA-256 thumbprint is ");
 
   MtvRestOptions options = { .url = f->secure_url, .label = "x", .thumbprint = "abcd" };
   g_autoptr (GError) error = NULL;
