@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#define LOOK_MSEC 1500
 #define PREPARE_USEC (30 * 60 * G_TIME_SPAN_SECOND)
 #define FINISH_USEC (120 * 60 * G_TIME_SPAN_SECOND) /* a snapshot may have to be merged */
 #define MAX_TRIES 16
@@ -108,6 +107,7 @@ await_ready (MtvOvirtClient *client, const char *vm_id, const char *id, GCancell
              GError **error)
 {
   gint64 deadline = g_get_monotonic_time () + PREPARE_USEC;
+  guint pause = MTV_OVIRT_FIRST_PAUSE;
 
   for (;;)
     {
@@ -129,7 +129,7 @@ await_ready (MtvOvirtClient *client, const char *vm_id, const char *id, GCancell
                        mtv_ovirt_client_get_label (client), phase_of (node));
           return NULL;
         }
-      if (!mtv_ovirt_wait (LOOK_MSEC, cancellable, error))
+      if (!mtv_ovirt_wait (&pause, cancellable, error))
         return NULL;
     }
 }
@@ -264,6 +264,7 @@ finish_one (MtvOvirtClient *client, const char *vm_id, const char *id, GCancella
 {
   g_autofree char *action = backup_path (vm_id, id, "/finalize");
   gint64 deadline = g_get_monotonic_time () + FINISH_USEC;
+  guint pause = MTV_OVIRT_FIRST_PAUSE;
 
   if (!mtv_ovirt_transfer_close_all (client, id, cancellable, error))
     return FALSE;
@@ -290,23 +291,55 @@ finish_one (MtvOvirtClient *client, const char *vm_id, const char *id, GCancella
                        mtv_ovirt_client_get_label (client), id, phase_of (node));
           return FALSE;
         }
-      if (!mtv_ovirt_wait (LOOK_MSEC, cancellable, error))
+      if (!mtv_ovirt_wait (&pause, cancellable, error))
         return FALSE;
     }
+}
+
+/* The backups that are there of the key's tries. A VM that is gone has none. (transfer full)
+ * (element-type JsonNode) */
+static GPtrArray *
+list_ours (MtvOvirtClient *client, const char *vm_id, const char *key, GCancellable *cancellable,
+           GError **error)
+{
+  g_autofree char *path = g_strdup_printf ("/vms/%s/backups", vm_id);
+  g_autoptr (GPtrArray) ours = g_ptr_array_new_with_free_func ((GDestroyNotify) json_node_unref);
+  g_autoptr (GError) problem = NULL;
+  g_autoptr (JsonNode) node = mtv_ovirt_client_get (client, path, cancellable, &problem);
+  JsonObject *all = node == NULL ? NULL : json_node_get_object (node);
+
+  if (problem != NULL && !g_error_matches (problem, MTV_ERROR, MTV_ERROR_NOT_FOUND))
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return NULL;
+    }
+  for (guint n = 0; n < MAX_TRIES; n++)
+    {
+      g_autofree char *id = make_id (key, n);
+
+      for (guint i = 0; i < mtv_ovirt_count (all, "backup"); i++)
+        if (mtv_ovirt_is (mtv_ovirt_item (all, "backup", i), "id", id))
+          g_ptr_array_add (
+              ours, json_node_init_object (json_node_alloc (), mtv_ovirt_item (all, "backup", i)));
+    }
+  return g_steal_pointer (&ours);
 }
 
 gboolean
 mtv_ovirt_backup_finish (MtvOvirtClient *client, const char *vm_id, const char *key,
                          GCancellable *cancellable, GError **error)
 {
-  for (guint n = 0; n < MAX_TRIES; n++)
-    {
-      g_autofree char *id = make_id (key, n);
+  g_autoptr (GPtrArray) ours = list_ours (client, vm_id, key, cancellable, error);
 
-      if (!finish_one (client, vm_id, id, cancellable, error))
+  for (guint i = 0; ours != NULL && i < ours->len; i++)
+    {
+      JsonNode *node = g_ptr_array_index (ours, i);
+      const char *id = mtv_ovirt_text (json_node_get_object (node), "id");
+
+      if (!is_finished (node) && !finish_one (client, vm_id, id, cancellable, error))
         return FALSE;
     }
-  return TRUE;
+  return ours != NULL;
 }
 
 static gboolean
@@ -335,23 +368,16 @@ mtv_ovirt_backup_forget (MtvOvirtClient *client, const char *vm_id, const char *
            || delete_checkpoint (client, vm_id, blank + 1, cancellable, error);
 
   /* It was never noted: the backups of the key tell, as long as the engine remembers them. */
-  for (guint n = 0; n < MAX_TRIES; n++)
+  g_autoptr (GPtrArray) ours = list_ours (client, vm_id, key, cancellable, error);
+  for (guint i = 0; ours != NULL && i < ours->len; i++)
     {
-      g_autofree char *id = make_id (key, n);
-      GError *problem = NULL;
-      g_autoptr (JsonNode) node = look_up (client, vm_id, id, cancellable, &problem);
-      const char *checkpoint
-          = node == NULL ? NULL : mtv_ovirt_text (json_node_get_object (node), "to_checkpoint_id");
+      JsonNode *node = g_ptr_array_index (ours, i);
+      const char *checkpoint = mtv_ovirt_text (json_node_get_object (node), "to_checkpoint_id");
 
-      if (problem != NULL)
-        {
-          g_propagate_error (error, problem);
-          return FALSE;
-        }
       if (checkpoint != NULL && !delete_checkpoint (client, vm_id, checkpoint, cancellable, error))
         return FALSE;
     }
-  return TRUE;
+  return ours != NULL;
 }
 
 /* Tracking. */

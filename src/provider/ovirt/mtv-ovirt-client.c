@@ -6,8 +6,6 @@
 #include <string.h>
 
 #define PAGE 100
-#define FIRST_PAUSE_MSEC 500
-#define MAX_PAUSE_MSEC 10000
 #define LOCKED_USEC (5 * 60 * G_TIME_SPAN_SECOND)
 
 struct _MtvOvirtClient
@@ -100,22 +98,8 @@ post_form (MtvOvirtClient *self, const char *path, char *form, GCancellable *can
 }
 
 static void
-mtv_ovirt_client_log_out (MtvOvirtClient *self)
+client_free (MtvOvirtClient *self)
 {
-  if (self->token == NULL)
-    return;
-
-  g_autoptr (MtvRestAnswer) ignored G_GNUC_UNUSED
-      = post_form (self, "/ovirt-engine/services/sso-logout",
-                   make_form ("scope", "ovirt-app-api", "token", self->token, NULL), NULL, NULL);
-}
-
-void
-mtv_ovirt_client_unref (MtvOvirtClient *self)
-{
-  if (!g_atomic_int_dec_and_test (&self->ref_count))
-    return;
-  mtv_ovirt_client_log_out (self);
   mtv_rest_unref (self->rest);
   g_free (self->label);
   g_free (self->user);
@@ -124,6 +108,30 @@ mtv_ovirt_client_unref (MtvOvirtClient *self)
   g_mutex_clear (&self->login);
   g_mutex_clear (&self->lock);
   g_free (self);
+}
+
+static gpointer
+log_out_thread (gpointer data)
+{
+  MtvOvirtClient *self = data;
+  g_autoptr (MtvRestAnswer) ignored G_GNUC_UNUSED
+      = post_form (self, "/ovirt-engine/services/sso-logout",
+                   make_form ("scope", "ovirt-app-api", "token", self->token, NULL), NULL, NULL);
+
+  client_free (self);
+  return NULL;
+}
+
+/* Nobody waits for the end of a session. */
+void
+mtv_ovirt_client_unref (MtvOvirtClient *self)
+{
+  if (!g_atomic_int_dec_and_test (&self->ref_count))
+    return;
+  if (self->token == NULL)
+    client_free (self);
+  else
+    g_thread_unref (g_thread_new ("mtv-log-out", log_out_thread, self));
 }
 
 /* (transfer full) (nullable) what is no JSON object */
@@ -316,18 +324,21 @@ mtv_ovirt_client_get_authority (MtvOvirtClient *self, GCancellable *cancellable,
 }
 
 gboolean
-mtv_ovirt_wait (guint msec, GCancellable *cancellable, GError **error)
+mtv_ovirt_wait (guint *pause_msec, GCancellable *cancellable, GError **error)
 {
+  gint msec = (gint) *pause_msec;
   GPollFD fd;
   g_autoptr (GError) cancelled = NULL;
 
+  *pause_msec = MIN (2 * *pause_msec, MTV_OVIRT_LAST_PAUSE);
+
   if (g_cancellable_make_pollfd (cancellable, &fd))
     {
-      g_poll (&fd, 1, (gint) msec);
+      g_poll (&fd, 1, msec);
       g_cancellable_release_fd (cancellable);
     }
   else
-    g_poll (NULL, 0, (gint) msec);
+    g_poll (NULL, 0, msec);
   if (!g_cancellable_set_error_if_cancelled (cancellable, &cancelled))
     return TRUE;
   g_propagate_error (error, mtv_error_normalize (g_steal_pointer (&cancelled)));
@@ -359,7 +370,7 @@ mtv_ovirt_client_send (MtvOvirtClient *self, const char *method, const char *pat
                        GCancellable *cancellable, GError **error)
 {
   gint64 deadline = g_get_monotonic_time () + LOCKED_USEC;
-  guint pause = FIRST_PAUSE_MSEC;
+  guint pause = MTV_OVIRT_FIRST_PAUSE;
   g_autofree char *what = g_strdup_printf ("%s %.*s", method, (int) strcspn (path, "?"), path);
 
   for (;;)
@@ -370,9 +381,8 @@ mtv_ovirt_client_send (MtvOvirtClient *self, const char *method, const char *pat
         return NULL;
       if (!is_locked (answer) || g_get_monotonic_time () >= deadline)
         return judge (self, answer, what, error);
-      if (!mtv_ovirt_wait (pause, cancellable, error))
+      if (!mtv_ovirt_wait (&pause, cancellable, error))
         return NULL;
-      pause = MIN (2 * pause, MAX_PAUSE_MSEC);
     }
 }
 
@@ -385,9 +395,8 @@ mtv_ovirt_client_list (MtvOvirtClient *self, const char *path, const char *name,
 
   for (guint page = 1; n == PAGE; page++)
     {
-      g_autofree char *at
-          = g_strdup_printf ("%s%csearch=sortby%%20name%%20asc%%20page%%20%u&max=%d", path,
-                             strchr (path, '?') != NULL ? '&' : '?', page, PAGE);
+      g_autofree char *at = g_strdup_printf ("%s%csearch=page%%20%u&max=%d", path,
+                                             strchr (path, '?') != NULL ? '&' : '?', page, PAGE);
       g_autoptr (JsonNode) node = mtv_ovirt_client_get (self, at, cancellable, error);
 
       if (node == NULL)

@@ -42,7 +42,10 @@ GPtrArray *mtv_ovirt_client_list (MtvOvirtClient *self, const char *path, const 
 char *mtv_ovirt_client_get_authority (MtvOvirtClient *self, GCancellable *cancellable,
                                       GError **error);
 
-/* Waits @msec; FALSE with MTV_ERROR_CANCELLED. */
-gboolean mtv_ovirt_wait (guint msec, GCancellable *cancellable, GError **error);
+/* Waits @pause_msec, which gets longer with each wait, until the engine is looked at again; FALSE
+ * with MTV_ERROR_CANCELLED. */
+#define MTV_OVIRT_FIRST_PAUSE 125
+#define MTV_OVIRT_LAST_PAUSE 4000
+gboolean mtv_ovirt_wait (guint *pause_msec, GCancellable *cancellable, GError **error);
 
 G_END_DECLS

@@ -273,7 +273,11 @@ check_range (MtvOvirtImageio *self, const MtvRestAnswer *answer, guint64 offset,
 {
   goffset start, end, total;
 
-  if (answer->status != 206)
+  if (answer->status == 403 || answer->status == 404 || answer->status >= 500)
+    g_set_error (error, MTV_ERROR, MTV_ERROR_UNREACHABLE,
+                 "%s: The image ticket is not good any more (the server answers %u)", self->label,
+                 answer->status); /* ended by a timeout, or its host: another transfer may do */
+  else if (answer->status != 206)
     mtv_rest_answer_fail (self->rest, answer, "cannot read the disk", NULL, error);
   else if (!soup_message_headers_get_content_range (answer->headers, &start, &end, &total)
            || (guint64) start != offset || (guint64) (end - start) + 1 != length)
@@ -299,13 +303,12 @@ read_once (MtvOvirtImageio *self, guint64 offset, gpointer buffer, gsize length,
   g_autoptr (GInputStream) stream
       = mtv_rest_open (self->rest, "GET", "", headers, NULL, NULL, &answer, cancellable, error);
   gsize done = 0;
-  char surplus;
 
   if (stream == NULL || !check_range (self, answer, offset, length, error)
       || !g_input_stream_read_all (stream, buffer, length, &done, cancellable, error))
     return FALSE;
   if (done == length)
-    return g_input_stream_read (stream, &surplus, 1, cancellable, NULL) <= 0;
+    return TRUE;
   g_set_error (error, MTV_ERROR, MTV_ERROR_UNREACHABLE,
                "%s: The server sends %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " bytes", self->label,
                done, length);

@@ -188,18 +188,27 @@ ovirt_open_disk (MtvSource *source, MtvVm *vm, const MtvVmDisk *disk, GCancellab
   return open_disk (MTV_OVIRT_SOURCE (source), vm, disk, NULL, NULL, cancellable, error);
 }
 
+/* (transfer full) */
+static char *
+get_status (MtvSource *source, const char *vm_id, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (JsonNode) node = get_vm (source, vm_id, "", cancellable, error);
+  const char *status = node == NULL ? NULL : mtv_ovirt_text (json_node_get_object (node), "status");
+
+  return node == NULL ? NULL : g_strdup (status != NULL ? status : "unknown");
+}
+
 static gboolean
 ovirt_get_power (MtvSource *source, MtvVm *vm, MtvPower *power, GCancellable *cancellable,
                  GError **error)
 {
-  g_autoptr (JsonNode) node = get_vm (source, vm->id, "", cancellable, error);
-  const char *status = node == NULL ? NULL : mtv_ovirt_text (json_node_get_object (node), "status");
+  g_autofree char *status = get_status (source, vm->id, cancellable, error);
 
-  if (node == NULL)
+  if (status == NULL)
     return FALSE;
-  if (g_strcmp0 (status, "down") == 0 || g_strcmp0 (status, "image_locked") == 0)
+  if (g_str_equal (status, "down") || g_str_equal (status, "image_locked"))
     *power = MTV_POWER_OFF;
-  else if (g_strcmp0 (status, "suspended") == 0 || g_strcmp0 (status, "paused") == 0)
+  else if (g_str_equal (status, "suspended") || g_str_equal (status, "paused"))
     *power = MTV_POWER_SUSPENDED;
   else
     *power = MTV_POWER_ON;
@@ -221,11 +230,12 @@ static gboolean
 ovirt_shut_down (MtvSource *source, MtvVm *vm, gboolean force, GCancellable *cancellable,
                  GError **error)
 {
-  MtvPower power;
+  g_autofree char *status = get_status (source, vm->id, cancellable, error);
 
-  if (!ovirt_get_power (source, vm, &power, cancellable, error))
+  if (status == NULL)
     return FALSE;
-  return power == MTV_POWER_OFF
+  return g_str_equal (status, "down") || g_str_equal (status, "image_locked")
+         || (g_str_equal (status, "powering_down") && !force) /* it was asked before */
          || act (source, vm->id, force ? "stop" : "shutdown", cancellable, error);
 }
 

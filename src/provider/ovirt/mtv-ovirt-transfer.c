@@ -6,10 +6,9 @@
 
 #include <string.h>
 
-#define LOOK_MSEC 1000
 #define PREPARE_USEC (5 * 60 * G_TIME_SPAN_SECOND)
 #define CLOSE_USEC (5 * 60 * G_TIME_SPAN_SECOND)
-#define INACTIVITY_SECONDS 300
+#define INACTIVITY_SECONDS 180 /* less than a locked disk is waited for */
 
 /* Closes a transfer when the last reader of it is gone. */
 #define MTV_TYPE_OVIRT_TICKET (mtv_ovirt_ticket_get_type ())
@@ -46,6 +45,7 @@ close_transfer (MtvOvirtClient *client, const char *id, GCancellable *cancellabl
 {
   g_autofree char *path = g_strdup_printf ("/imagetransfers/%s", id);
   gint64 deadline = g_get_monotonic_time () + CLOSE_USEC;
+  guint pause = MTV_OVIRT_FIRST_PAUSE;
 
   for (;;)
     {
@@ -75,21 +75,41 @@ close_transfer (MtvOvirtClient *client, const char *id, GCancellable *cancellabl
                        mtv_ovirt_client_get_label (client), id, phase);
           return FALSE;
         }
-      if (!mtv_ovirt_wait (LOOK_MSEC, cancellable, error))
+      if (!mtv_ovirt_wait (&pause, cancellable, error))
         return FALSE;
     }
 }
 
+typedef struct
+{
+  MtvOvirtClient *client; /* (owned) */
+  char *id;               /* (owned) */
+} Closing;
+
+static gpointer
+close_thread (gpointer data)
+{
+  Closing *closing = data;
+  g_autoptr (GError) error = NULL;
+
+  if (!close_transfer (closing->client, closing->id, NULL, &error))
+    g_debug ("%s, ignoring: it ends by its timeout", error->message);
+  mtv_ovirt_client_unref (closing->client);
+  g_free (closing->id);
+  g_free (closing);
+  return NULL;
+}
+
+/* Whoever drops the last reader may be the main thread, and the engine takes its time. */
 static void
 mtv_ovirt_ticket_finalize (GObject *object)
 {
   MtvOvirtTicket *self = MTV_OVIRT_TICKET (object);
-  g_autoptr (GError) error = NULL;
+  Closing *closing = g_new0 (Closing, 1);
 
-  if (!close_transfer (self->client, self->id, NULL, &error))
-    g_debug ("%s, ignoring: it ends by its timeout", error->message);
-  mtv_ovirt_client_unref (self->client);
-  g_free (self->id);
+  closing->client = g_steal_pointer (&self->client);
+  closing->id = g_steal_pointer (&self->id);
+  g_thread_unref (g_thread_new ("mtv-ticket", close_thread, closing));
 
   G_OBJECT_CLASS (mtv_ovirt_ticket_parent_class)->finalize (object);
 }
@@ -139,6 +159,7 @@ await_ready (MtvOvirtTicket *self, GCancellable *cancellable, GError **error)
 {
   g_autofree char *path = g_strdup_printf ("/imagetransfers/%s", self->id);
   gint64 deadline = g_get_monotonic_time () + PREPARE_USEC;
+  guint pause = MTV_OVIRT_FIRST_PAUSE;
 
   for (;;)
     {
@@ -158,7 +179,7 @@ await_ready (MtvOvirtTicket *self, GCancellable *cancellable, GError **error)
                        mtv_ovirt_client_get_label (self->client), phase != NULL ? phase : "");
           return NULL;
         }
-      if (!mtv_ovirt_wait (LOOK_MSEC, cancellable, error))
+      if (!mtv_ovirt_wait (&pause, cancellable, error))
         return NULL;
     }
 }
@@ -193,13 +214,39 @@ open_ticket (const MtvOvirtDoor *door, JsonObject *transfer, MtvOvirtTicket *tic
   return NULL;
 }
 
+/* The transfers of @backup, which is ours; of one of its disks, or of all (NULL). */
+static gboolean
+close_stale (MtvOvirtClient *client, const char *backup, const char *disk,
+             GCancellable *cancellable, GError **error)
+{
+  g_autoptr (JsonNode) node = mtv_ovirt_client_get (client, "/imagetransfers", cancellable, error);
+
+  if (node == NULL)
+    return FALSE;
+  for (guint i = 0; i < mtv_ovirt_count (json_node_get_object (node), "image_transfer"); i++)
+    {
+      JsonObject *transfer = mtv_ovirt_item (json_node_get_object (node), "image_transfer", i);
+      const char *id = mtv_ovirt_text (transfer, "id");
+
+      if (id != NULL && mtv_ovirt_is (transfer, "backup.id", backup)
+          && (disk == NULL || mtv_ovirt_is (transfer, "disk.id", disk)
+              || mtv_ovirt_is (transfer, "image.id", disk))
+          && !close_transfer (client, id, cancellable, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 MtvReader *
 mtv_ovirt_transfer_open (const MtvOvirtDoor *door, const char *disk, const char *backup,
                          guint64 size, const char *label, GArray **changes,
                          GCancellable *cancellable, GError **error)
 {
-  g_autoptr (MtvOvirtTicket) ticket
-      = create_transfer (door->client, disk, backup, cancellable, error);
+  g_autoptr (MtvOvirtTicket) ticket = NULL;
+
+  if (backup != NULL && !close_stale (door->client, backup, disk, cancellable, error))
+    return NULL;
+  ticket = create_transfer (door->client, disk, backup, cancellable, error);
   g_autoptr (JsonNode) transfer = ticket == NULL ? NULL : await_ready (ticket, cancellable, error);
   g_autoptr (MtvOvirtImageio) imageio = transfer == NULL
                                             ? NULL
@@ -223,18 +270,5 @@ gboolean
 mtv_ovirt_transfer_close_all (MtvOvirtClient *client, const char *backup, GCancellable *cancellable,
                               GError **error)
 {
-  g_autoptr (JsonNode) node = mtv_ovirt_client_get (client, "/imagetransfers", cancellable, error);
-
-  if (node == NULL)
-    return FALSE;
-  for (guint i = 0; i < mtv_ovirt_count (json_node_get_object (node), "image_transfer"); i++)
-    {
-      JsonObject *transfer = mtv_ovirt_item (json_node_get_object (node), "image_transfer", i);
-      const char *id = mtv_ovirt_text (transfer, "id");
-
-      if (id != NULL && mtv_ovirt_is (transfer, "backup.id", backup)
-          && !close_transfer (client, id, cancellable, error))
-        return FALSE;
-    }
-  return TRUE;
+  return close_stale (client, backup, NULL, cancellable, error);
 }
