@@ -13,6 +13,8 @@ packages_guest=(busybox-static cpio e2fsprogs fdisk grub-common grub-pc-bin pyth
 packages_test=(python3-gi python3-dbusmock python3-xxhash nbdkit libxml2-utils polkitd procps
   shellcheck codespell man-db groff-base zsh bash-completion systemd dbus strace util-linux xz-utils
   gzip nginx-light openssl zstd)
+# What PyPI's ovirt-imageio is built with, and QEMU's server behind it.
+packages_ovirt=(gcc libc6-dev openssl python3-dev python3-venv qemu-utils)
 packages_system=(systemd systemd-container dbus polkitd python3-gi)
 packages_clang=(clang-14 clang-format-14 clang-tidy-14 clang-tools-14 libclang-rt-14-dev)
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # run.sh [SUITE…]: installs what the tests need, builds, runs all suites or those named.
 #   unit bus lint e2e   the tests of meson
+#   ovirt               the ovirt provider with a stand-in engine, and with the real ovirt-imageio
 #   system              mtvd under a real systemd in a container; needs root
 #   sanitize            unit, bus and e2e with AddressSanitizer and UndefinedBehaviorSanitizer
 #   clang               builds with clang, warnings are errors
@@ -14,7 +15,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
 
-all=(lint unit bus sanitize e2e system clang tidy fuzz)
+all=(lint unit bus sanitize e2e ovirt system clang tidy fuzz)
 build=$(realpath -m "${MTV_BUILD:-build-test}")
 fuzz_seconds=${MTV_FUZZ_SECONDS:-60}
 passed=0 failed=0 skipped=0
@@ -32,6 +33,7 @@ needed_packages ()
     case $suite in
       e2e | sanitize | system) printf '%s\n' "${packages_guest[@]}" ;;&
       system) printf '%s\n' "${packages_system[@]}" ;;
+      ovirt) printf '%s\n' "${packages_ovirt[@]}" ;;
       clang | tidy | fuzz | lint) printf '%s\n' "${packages_clang[@]}" ;;
     esac
   done
@@ -92,6 +94,20 @@ suite_unit () { build_of test && meson_suites test unit unit; }
 suite_bus () { build_of test && meson_suites test bus bus; }
 suite_lint () { build_of test && meson_suites test lint lint; }
 suite_e2e () { build_of test && meson_suites test e2e e2e; }
+
+suite_ovirt ()
+{
+  local -x MTV_IMAGEIO=
+  local peer=$build/ovirt-imageio
+
+  build_of test || return 1
+  if tests/peers/ovirt/up.sh "$peer"; then
+    MTV_IMAGEIO=$peer/bin/ovirt-imageio
+  else
+    echo '  skipped: what needs the real ovirt-imageio'
+  fi
+  meson_suites test ovirt ovirt
+}
 
 suite_system ()
 {
