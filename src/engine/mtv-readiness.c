@@ -169,7 +169,7 @@ static Bounds
 predict_bytes (const Stats *rates, const Stats *spans, double span, guint64 size)
 {
   Bounds rate = stats_get_bounds (rates);
-  double most = size > 0 ? (double) size : G_MAXUINT64 / 4.0;
+  double most = size > 0 ? (double) size : 1e18;
   double slow = span < spans->mean ? sqrt (span * spans->mean) : span;
 
   return (Bounds){ MIN (rate.low * span, most), MIN (rate.likely * span + SHUTDOWN_LIKELY, most),
