@@ -335,6 +335,16 @@ defaults_saved (MtvEngine *self, gpointer object)
   self->chosen = g_steal_pointer (&self->choosing);
   mtv_settings_apply (&self->context.settings, self->chosen, NULL);
   mtv_scheduler_set_slots (self->context.scheduler, self->context.settings.max_vms_in_flight);
+  for (guint i = 0; i < self->context.migrations->len; i++)
+    {
+      GPtrArray *jobs = mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i));
+
+      for (guint j = 0; j < jobs->len; j++)
+        {
+          mtv_job_replan (g_ptr_array_index (jobs, j));
+          mtv_job_reconsider (g_ptr_array_index (jobs, j));
+        }
+    }
   mtv_engine_emit_changed (self);
 }
 

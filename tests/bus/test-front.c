@@ -53,7 +53,12 @@ test_defaults (FrontFixture *f, gconstpointer data)
                                 bus_options ("{}")));
   front_wait_for_property (f, ROOT, "org.mtv.Manager", "Defaults",
                            "{'max-vms-in-flight': <uint32 20>, 'max-disks-per-vm': <uint32 5>, "
-                           "'retry-interval': <uint64 30000000>}");
+                           "'retry-interval': <uint64 30000000>, "
+                           "'precopy-interval': <uint64 3600000000>, "
+                           "'max-downtime': <uint64 60000000>, "
+                           "'shutdown-timeout': <uint64 600000000>, "
+                           "'cutover-grace': <uint64 3600000000>, "
+                           "'max-snapshots': <uint32 28>}");
 
   guint i = front_wait_for_signal (f, ROOT, "PropertiesChanged", "'Defaults'");
   g_assert_null (strstr (g_ptr_array_index (f->signals, i), "Running")); /* did not change */
