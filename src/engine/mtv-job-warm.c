@@ -289,7 +289,7 @@ apply_options (MtvSchedule *schedule, GVariant *options, GError **error)
   g_variant_iter_init (&iter, options);
   while (g_variant_iter_next (&iter, "{&sv}", &key, &value))
     {
-      g_autoptr (GVariant) owned = value;
+      g_autoptr (GVariant) owned G_GNUC_UNUSED = value;
       guint i = 0;
 
       while (i < G_N_ELEMENTS (options_known) && !g_str_equal (options_known[i].key, key))
