@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "engine/mtv-job-private.h"
+#include "engine/mtv-job-idle.h"
+
+#include "engine/mtv-job-moves.h"
 #include "engine/mtv-round-plan.h"
 
 /* What defining a VM takes, for what is expected of a cutover. */
