@@ -2,9 +2,8 @@
 #include "engine/mtv-job-warm.h"
 
 #include "base/mtv-error.h"
-#include "engine/mtv-job-private.h"
-
-#include <string.h>
+#include "engine/mtv-job-idle.h"
+#include "engine/mtv-job-moves.h"
 
 /* What can be known and asked of a warm job beyond a cold one. */
 
