@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "engine/mtv-job-private.h"
+#include "engine/mtv-job-idle.h"
+
+#include "engine/mtv-job-moves.h"
 #include "engine/mtv-round-plan.h"
 
 /* What defining a VM takes, for what is expected of a cutover. */
@@ -55,6 +57,7 @@ mtv_job_plan_round (MtvJob *self)
     .max_downtime = mtv_job_get_max_downtime (self),
     .cutover_time = self->cutover_missed ? 0 : record->schedule.cutover_time,
     .paused = record->paused,
+    .max_points = self->context->settings.max_snapshots,
     .costs = get_costs (self),
     .planned = record->next_round,
     .restarted = self->came_up,

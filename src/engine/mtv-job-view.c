@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mtv-error.h"
 #include "engine/mtv-disk-map.h"
-#include "engine/mtv-job-private.h"
+#include "engine/mtv-job-moves.h"
 
 /* What others may know of a job; the signals say when to look again. */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mtv-error.h"
 #include "base/mtv-log.h"
-#include "engine/mtv-job-private.h"
+#include "engine/mtv-job-idle.h"
+#include "engine/mtv-job-moves.h"
 #include "store/mtv-store-objects.h"
 
 G_DEFINE_FINAL_TYPE (MtvJob, mtv_job, G_TYPE_OBJECT)

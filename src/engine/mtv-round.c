@@ -2,6 +2,7 @@
 #include "engine/mtv-round.h"
 
 #include "base/mtv-error.h"
+#include "engine/mtv-job-idle.h"
 #include "store/mtv-store-ledger.h"
 #include "store/mtv-store-objects.h"
 
