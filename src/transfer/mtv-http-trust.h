@@ -29,7 +29,7 @@ gboolean mtv_http_trust_accepts (MtvHttpTrust *self, GTlsCertificate *certificat
 /* To be called after the handshake of @stream, a GTlsClientConnection: one that continued a session
  * (the process keeps them for all connections, whatever these trust) was never asked about, nor was
  * one whose certificate is not the one wanted, but otherwise good. Closes it if it is not accepted;
- * then @refused: (inout) (nullable) and @errors are set. */
+ * then @refused: (nullable) and @errors are set. */
 void mtv_http_trust_inspect (MtvHttpTrust *self, GIOStream *stream, GTlsCertificate **refused,
                              GTlsCertificateFlags *errors);
 

@@ -61,7 +61,7 @@ class Engine:
         self.transfers, self.backups, self.logins = {}, {}, 0
         self.checkpoints = {vm: [] for vm in self.vms}
         # Seconds that things take; patience: of what the engine and its clients wait for.
-        self.delays = {'power': 0.5, 'backup': 0.5, 'transfer': 0.3, 'end': 0.3, 'patience': 0.01,
+        self.delays = {'power': 0.5, 'backup': 0.5, 'transfer': 0.3, 'end': 0.3, 'patience': 0.03,
                        'slow': 0}
         tls = None
         if os.path.exists(os.path.join(folder, 'key.pem')):
