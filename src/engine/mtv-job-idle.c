@@ -57,6 +57,7 @@ mtv_job_plan_round (MtvJob *self)
     .max_downtime = mtv_job_get_max_downtime (self),
     .cutover_time = self->cutover_missed ? 0 : record->schedule.cutover_time,
     .paused = record->paused,
+    .max_points = self->context->settings.max_snapshots,
     .costs = get_costs (self),
     .planned = record->next_round,
     .restarted = self->came_up,

@@ -108,13 +108,19 @@ get_copy_seconds (const MtvRoundRecord *round)
   return seconds (round->snapshot_time, round->copied_time);
 }
 
+static double
+copy_seconds (const CopyFit *fit, double bytes)
+{
+  return fit->start + fit->per_byte * bytes;
+}
+
 /* The line through the rounds, by least squares; through the origin if it would go up to the left
  * or begin below 0. */
 static gboolean
 fit_copies (const GPtrArray *rounds, CopyFit *fit)
 {
   Stats sizes = { 0 }, times = { 0 };
-  double weight = 1, both = 0, doubt, squares = 0;
+  double weight = 1, both = 0;
 
   for (guint i = rounds->len; i-- > 0;)
     {
@@ -128,9 +134,6 @@ fit_copies (const GPtrArray *rounds, CopyFit *fit)
       both += weight * off * (took - times.mean);
       weight *= DECAY;
     }
-  if (times.n == 0)
-    return FALSE;
-
   fit->per_byte = sizes.squares > 0 ? both / sizes.squares : 0;
   fit->start = times.mean - fit->per_byte * sizes.mean;
   if (fit->per_byte <= 0 || fit->start < 0)
@@ -138,29 +141,33 @@ fit_copies (const GPtrArray *rounds, CopyFit *fit)
       fit->per_byte = sizes.mean > 0 ? times.mean / sizes.mean : 0;
       fit->start = sizes.mean > 0 ? 0 : times.mean;
     }
+  return times.n > 0;
+}
 
-  doubt = 1.0 / ((double) times.n * times.n);
-  weight = 1;
+/* How far the rounds are from that line. Again, one that lies on it tells nothing: it is doubted by
+ * half. */
+static void
+find_spread (const GPtrArray *rounds, CopyFit *fit)
+{
+  double weight = 1, sum = 0, squares = 0;
+  guint n = 0;
+
   for (guint i = rounds->len; i-- > 0;)
     {
       const MtvRoundRecord *round = rounds->pdata[i];
-      double expected = fit->start + fit->per_byte * (double) round->bytes_changed + LEAST_COPY;
+      double expected = copy_seconds (fit, (double) round->bytes_changed) + LEAST_COPY;
       double took = get_copy_seconds (round);
 
       if (took <= 0)
         continue;
       double off = MIN (took / expected, 3) - 1;
       squares += weight * off * off;
+      sum += weight;
       weight *= DECAY;
+      n++;
     }
-  fit->spread = MIN (1, sqrt ((squares + doubt / 4) / (times.weight + doubt)));
-  return TRUE;
-}
-
-static double
-copy_seconds (const CopyFit *fit, double bytes)
-{
-  return fit->start + fit->per_byte * bytes;
+  double doubt = 1.0 / ((double) n * n);
+  fit->spread = MIN (1, sqrt ((squares + doubt / 4) / (sum + doubt)));
 }
 
 /* The bytes that change in @span seconds. Less time than the rounds took brings less, but not by as
@@ -169,7 +176,7 @@ static Bounds
 predict_bytes (const Stats *rates, const Stats *spans, double span, guint64 size)
 {
   Bounds rate = stats_get_bounds (rates);
-  double most = size > 0 ? (double) size : G_MAXUINT64 / 4.0;
+  double most = size > 0 ? (double) size : 1e18;
   double slow = span < spans->mean ? sqrt (span * spans->mean) : span;
 
   return (Bounds){ MIN (rate.low * span, most), MIN (rate.likely * span + SHUTDOWN_LIKELY, most),
@@ -230,6 +237,7 @@ mtv_readiness_predict (const GPtrArray *rounds, guint64 at, const MtvReadinessCo
   collect_changes (rounds, &rates, &spans);
   if (rates.n == 0 || !fit_copies (rounds, &fit))
     return (MtvPrediction){ 0 };
+  find_spread (rounds, &fit);
 
   double span = seconds (mtv_readiness_get_base (rounds), at);
   double fixed = (double) costs->fixed / G_USEC_PER_SEC;

@@ -186,12 +186,15 @@ MtvRoundPlan
 mtv_round_plan (const GPtrArray *rounds, guint64 now, const MtvRoundSettings *settings)
 {
   MtvRoundPlan plan = { 0 };
+  guint points = MTV_ROUND_MAX_POINTS;
   Plan self = { .rounds = rounds, .settings = settings, .now = now };
 
   g_return_val_if_fail (rounds != NULL && settings != NULL && settings->run_id != NULL, plan);
 
-  if (rounds->len < MTV_ROUND_MAX_POINTS - 1)
-    plan.left = MTV_ROUND_MAX_POINTS - 1 - rounds->len;
+  if (settings->max_points > 0)
+    points = MIN (points, settings->max_points);
+  if (rounds->len + 1 < points)
+    plan.left = points - 1 - rounds->len;
   if (settings->paused || plan.left == 0)
     return plan;
   if (rounds->len == 0)

@@ -18,6 +18,7 @@ typedef struct
   guint64 max_downtime;   /* never 0 */
   guint64 cutover_time;   /* 0: none is set */
   gboolean paused;
+  guint max_points; /* with the one for the cutover; 0, or too many: MTV_ROUND_MAX_POINTS */
   MtvReadinessCosts costs;
 
   guint64 planned;    /* what was answered since the last round; 0: not asked yet */

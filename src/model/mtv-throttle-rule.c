@@ -33,8 +33,8 @@ parse_rate (const char *text, guint64 *rate, GError **error)
   *rate = 0;
   if (g_str_equal (text, "off"))
     return TRUE;
-  /* So many digits fit a double exactly enough. */
-  if (digits == 0 || digits > 15)
+  /* A double holds every number up to MAX_RATE, which has so many digits. */
+  if (digits == 0 || digits > 16)
     return refuse (text, "a rate is bytes a second, such as 500K, 100M or 1.5G, or 'off'", error);
   double value = g_ascii_strtod (text, &end);
   if (end != text + strspn (text, "0123456789."))

@@ -91,6 +91,17 @@ test_budget (void)
   g_autoptr (GPtrArray) all = history (40, HOUR, MIB);
   MtvRoundPlan plan = mtv_round_plan (all, NOW + 99 * DAY, &settings);
   g_assert_cmpuint (plan.due + plan.left, ==, 0);
+
+  /* Fewer may be allowed, but not more. */
+  g_autoptr (GPtrArray) some = history (5, HOUR, MIB);
+  static const guint allowed[][2] = { { 1, 0 }, { 6, 0 }, { 7, 1 }, { 28, 22 }, { 100, 22 } };
+  for (guint i = 0; i < G_N_ELEMENTS (allowed); i++)
+    {
+      settings.max_points = allowed[i][0];
+      plan = mtv_round_plan (some, last_round (some)->copied_time, &settings);
+      g_assert_cmpuint (plan.left, ==, allowed[i][1]);
+      g_assert_cmpint (plan.due == 0, ==, allowed[i][1] == 0);
+    }
 }
 
 /* What changes much has short rounds; what does not change has few. */

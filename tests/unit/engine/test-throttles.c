@@ -20,7 +20,6 @@ test_windows (void)
 {
   g_autoptr (FakeClock) clock = fake_clock_new (MIDNIGHT + 7 * HOUR);
   MtvThrottles *throttles = mtv_throttles_new (MTV_CLOCK (clock));
-  g_autoptr (MtvThrottle) copy = mtv_throttles_make (throttles, 0, NULL, NULL, NULL);
 
   g_assert_cmpuint (mtv_throttles_get_rate (throttles, ""), ==, 0);
   set_rule (throttles, "", "100M 08:00-18:00=10M");
