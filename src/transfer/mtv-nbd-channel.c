@@ -59,6 +59,7 @@ struct _NbdChannel
   struct nbd_handle *nbd; /* (owned) (nullable) */
   gboolean is_ready;      /* past the handshake */
   gboolean is_broken;     /* dispatch has to close it */
+  gboolean reads_whole;   /* the answer to a read comes in one piece: NBD_CMD_FLAG_DF */
   GError *reason;         /* (owned) (nullable) for which the last connection ended */
 
   Queue waiting;
@@ -208,16 +209,38 @@ extents_cb (void *data, const char *context, uint64_t offset, uint32_t *entries,
   return 0;
 }
 
-static int64_t
-submit_to_libnbd (struct nbd_handle *nbd, Piece *piece)
+static int
+chunk_cb (void *data, const void *buffer, size_t length, uint64_t offset, unsigned status,
+          int *errnum)
 {
+  (void) data, (void) buffer, (void) length, (void) offset, (void) status, (void) errnum;
+  return 0; /* libnbd has it where it belongs */
+}
+
+/* A server that need not look for holes in what it answers reads faster: where they are was asked
+ * before. */
+static int64_t
+submit_read (NbdChannel *self, Piece *piece, nbd_completion_callback done)
+{
+  nbd_chunk_callback chunk = { .callback = chunk_cb };
+
+  if (!self->reads_whole)
+    return nbd_aio_pread (self->nbd, piece->buffer, piece->length, piece->offset, done, 0);
+  return nbd_aio_pread_structured (self->nbd, piece->buffer, piece->length, piece->offset, chunk,
+                                   done, LIBNBD_CMD_FLAG_DF);
+}
+
+static int64_t
+submit_to_libnbd (NbdChannel *self, Piece *piece)
+{
+  struct nbd_handle *nbd = self->nbd;
   nbd_completion_callback done = { .callback = answered_cb, .user_data = piece };
   nbd_extent_callback extents = { .callback = extents_cb, .user_data = piece->buffer };
 
   switch (piece->kind)
     {
     case MTV_IO_READ:
-      return nbd_aio_pread (nbd, piece->buffer, piece->length, piece->offset, done, 0);
+      return submit_read (self, piece, done);
     case MTV_IO_WRITE:
       return nbd_aio_pwrite (nbd, piece->buffer, piece->length, piece->offset, done, 0);
     case MTV_IO_ZERO:
@@ -246,7 +269,7 @@ send_piece (NbdChannel *self, Piece *piece)
   self->n_flushes += piece->kind == MTV_IO_FLUSH;
   if (self->n_sent++ == 0)
     self->answered_at = g_get_monotonic_time ();
-  if (submit_to_libnbd (self->nbd, piece) >= 0 || piece->state != SENT)
+  if (submit_to_libnbd (self, piece) >= 0 || piece->state != SENT)
     return;
   int errnum = nbd_get_errno () != 0 ? nbd_get_errno () : EINVAL;
   if (nbd_aio_is_dead (self->nbd) || nbd_aio_is_closed (self->nbd))
@@ -446,6 +469,12 @@ take_answers (NbdChannel *self)
           continue;
         }
       heard = TRUE;
+      if (piece->errnum == EOVERFLOW && piece->kind == MTV_IO_READ && self->reads_whole)
+        {
+          self->reads_whole = FALSE; /* the protocol's way to say that this is too much for that */
+          queue_piece (self, piece);
+          continue;
+        }
       if (piece->errnum != 0)
         fail (self, piece->io, piece_error (self, piece));
       if (piece->errnum != 0 || take_answer (self, piece))
@@ -573,6 +602,7 @@ accept_server (NbdChannel *self)
   if (self->is_ready || self->is_broken || nbd_aio_is_ready (self->nbd) <= 0)
     return;
   self->is_ready = mtv_nbd_remote_accept (self->remote, self->nbd, &error);
+  self->reads_whole = nbd_can_df (self->nbd) > 0;
   if (!self->is_ready)
     give_up (self, error);
 }
