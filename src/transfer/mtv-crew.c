@@ -38,6 +38,10 @@ mtv_crew_get_n_lanes (const MtvCrewWork *work)
     n = at_most (n, mtv_writer_get_hints (work->writer).max_channels);
   if (work->written != NULL)
     n = at_most (n, mtv_reader_get_hints (work->written).max_channels);
+  /* Where many copies share the memory, each gets on with as little as it can. */
+  if (work->budget != NULL
+      && mtv_budget_get_share (work->budget) < MTV_LANE_MIN_UNITS * MTV_UNIT_SIZE)
+    return 1;
   return MAX (1, n);
 }
 

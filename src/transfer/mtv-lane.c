@@ -26,6 +26,8 @@ make_pieces (MtvLane *self)
   self->arena = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (self->arena == MAP_FAILED)
     g_error ("Cannot allocate %" G_GSIZE_FORMAT " bytes", size);
+  /* Large pages are what a kernel takes hold of at least expense for a direct write. */
+  (void) madvise (self->arena, size, MADV_HUGEPAGE);
   self->pieces = g_new0 (MtvPiece, self->n_units);
   for (guint i = 0; i < self->n_units; i++)
     self->pieces[i].buffer = self->arena + (gsize) i * MTV_UNIT_SIZE;
@@ -37,7 +39,6 @@ open_channels (MtvLane *self, GError **error)
   const MtvCrewWork *work = &self->crew->work;
   MtvChannel **channels = self->channels;
   GCancellable *cancellable = self->crew->cancellable;
-  gsize size = (gsize) self->n_units * MTV_UNIT_SIZE;
 
   if (work->source != NULL)
     {
@@ -57,10 +58,6 @@ open_channels (MtvLane *self, GError **error)
       if (channels[MTV_LANE_WRITTEN] == NULL)
         return FALSE;
     }
-
-  for (guint i = 0; i < MTV_LANE_N_ENDS; i++)
-    if (channels[i] != NULL)
-      mtv_channel_set_arena (channels[i], self->arena, size);
   return TRUE;
 }
 

@@ -743,7 +743,7 @@ MtvChannel *
 mtv_nbd_channel_new (MtvNbdRemote *remote)
 {
   static const MtvChannelFuncs funcs
-      = { nbd_channel_submit, nbd_channel_prepare, nbd_channel_dispatch, NULL, nbd_channel_free };
+      = { nbd_channel_submit, nbd_channel_prepare, nbd_channel_dispatch, nbd_channel_free };
   NbdChannel *self = g_new0 (NbdChannel, 1);
 
   self->channel.funcs = &funcs;
