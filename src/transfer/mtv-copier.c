@@ -49,8 +49,10 @@ struct _MtvCopier
   gpointer checkpoint_data;
   GDestroyNotify checkpoint_destroy;
 
-  MtvDataRuns *runs; /* (owned) (nullable) not before the copy */
-  MtvCrew *crew;     /* (owned) (nullable) during the copy */
+  MtvDataRuns *runs;         /* (owned) (nullable) not before the copy */
+  MtvCrew *crew;             /* (owned) (nullable) during the copy */
+  GCancellable *cancellable; /* (unowned) (nullable) during the copy */
+  gboolean writes_zeroes;    /* over what was there */
   gboolean in_order;
   guint chunk_size; /* blocks */
 
@@ -409,7 +411,8 @@ checked (MtvCopier *self, const MtvTask *task, GError **error)
   gsize size = mtv_hash_get_size (mtv_block_map_get_hash (self->map));
 
   if (has_data != task->expect_data || (has_data && memcmp (hash, task->expected, size) != 0))
-    return mtv_crew_mismatch (task->start, "has another hash", error);
+    return mtv_crew_mismatch (
+        task->start, task->expect_data ? "has another hash" : "should be all zeroes", error);
   if (task->expect_partial)
     note_rehashed (self, task);
   mtv_block_map_set_read_back (self->map, task->first);
@@ -470,12 +473,57 @@ note_in_map (MtvCopier *self, GArray *finished)
              : mtv_block_map_pack (self->map, (const guint32 *) indices->data, indices->len);
 }
 
-/* Zeroes are not read here: who verifies the whole looks at them by the destination's extents. */
-static void
-add_checks (MtvCopier *self, GArray *finished)
+static gboolean
+has_data_at (GArray *extents, guint64 start, guint64 end)
 {
+  for (guint i = 0; i < extents->len; i++)
+    {
+      const MtvExtent *extent = &g_array_index (extents, MtvExtent, i);
+
+      if (!extent->zero && extent->offset < end && extent->offset + extent->length > start)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Of zeroes that were written over something the destination's extents tell enough, where they say
+ * that it is a hole now; the rest of them goes to @to_read, to be read back. */
+static gboolean
+check_zeroes (MtvCopier *self, const Finished *zeroes, GArray *to_read, GError **error)
+{
+  guint64 start = mtv_block_map_get_start (self->map, zeroes->first);
+  guint64 end = mtv_block_map_get_start (self->map, zeroes->first + zeroes->n);
+  g_autoptr (GArray) extents = g_array_new (FALSE, FALSE, sizeof (MtvExtent));
+
+  if (!mtv_reader_extents (self->written, start, end - start, extents, self->cancellable, error))
+    return FALSE;
+  for (guint i = zeroes->first; i < zeroes->first + zeroes->n; i++)
+    {
+      Finished one = { .first = i, .n = 1 };
+
+      if (has_data_at (extents, mtv_block_map_get_start (self->map, i),
+                       mtv_block_map_get_start (self->map, i + 1)))
+        g_array_append_val (to_read, one);
+      else
+        mtv_block_map_set_read_back (self->map, i);
+    }
+  return TRUE;
+}
+
+static gboolean
+add_checks (MtvCopier *self, GArray *finished, GError **error)
+{
+  g_autoptr (GArray) zeroes = g_array_new (FALSE, FALSE, sizeof (Finished));
+
   if (self->written == NULL)
-    return;
+    return TRUE;
+  for (guint i = 0; self->writes_zeroes && i < finished->len; i++)
+    {
+      Finished *one = &g_array_index (finished, Finished, i);
+
+      if (!one->has_data && !one->is_partial && !check_zeroes (self, one, zeroes, error))
+        return FALSE;
+    }
   g_mutex_lock (&self->lock);
   g_array_remove_range (self->checks, 0, self->next_check);
   self->next_check = 0;
@@ -486,8 +534,10 @@ add_checks (MtvCopier *self, GArray *finished)
       if (one->has_data || one->is_partial)
         g_array_append_val (self->checks, *one);
     }
+  g_array_append_vals (self->checks, zeroes->data, zeroes->len);
   g_mutex_unlock (&self->lock);
   mtv_crew_wake (self->crew);
+  return TRUE;
 }
 
 static gboolean
@@ -501,8 +551,7 @@ make_checkpoint (MtvCopier *self, GError **error)
   if (packed != NULL && self->checkpoint != NULL
       && !self->checkpoint (packed, self->checkpoint_data, error))
     return FALSE;
-  add_checks (self, finished);
-  return TRUE;
+  return add_checks (self, finished, error);
 }
 
 /* What an earlier run had done counts as done. */
@@ -576,7 +625,7 @@ run (MtvCopier *self, GCancellable *cancellable, GError **error)
     .written = self->written,
     .runs = self->runs,
     .hash = mtv_block_map_get_hash (self->map),
-    .target_is_zero = self->target_is_zero && !self->compare && self->changes == NULL,
+    .target_is_zero = !self->writes_zeroes,
     .hash_changes = self->written != NULL && self->changes != NULL,
     .throttle = self->throttle,
     .budget = self->budget,
@@ -613,6 +662,8 @@ copy (MtvCopier *self, GCancellable *cancellable, GError **error)
     return FALSE;
   self->in_order = hints.in_order;
   self->compare = self->compare || (self->in_order && mtv_block_map_get_n_done (self->map) > 0);
+  self->writes_zeroes = !self->target_is_zero || self->compare || self->changes != NULL;
+  self->cancellable = cancellable;
   self->chunk_size = MAX (1, MAX (hints.run, DEFAULT_RUN) / block_size);
   start_progress (self);
   return run (self, cancellable, error);

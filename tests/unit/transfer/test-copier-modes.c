@@ -152,6 +152,36 @@ test_read_back_finds (void)
   ends_clear (&e);
 }
 
+/* Zeroes that were written over something: a hole is as good as read, the rest is read. */
+static void
+test_read_back_zeroes (gconstpointer lost)
+{
+  Ends e;
+  g_autoptr (GError) error = NULL;
+
+  ends_init (&e, 6 * MIB, MTV_HASH_XXH3_128);
+  fill (e.from, MIB, 1);
+  fill (e.to, e.size, 2);
+  if (lost != NULL)
+    fake_memory_disk_corrupt (e.target, 4 * MIB + 77);
+  g_autoptr (MtvCopier) copier = ends_copier (&e, FALSE);
+  mtv_copier_set_read_back (copier, MTV_READER (e.target));
+  g_assert_cmpint (copy_to_end (copier, NULL, &error), ==, lost == NULL);
+  if (lost != NULL)
+    {
+      g_assert_error (error, MTV_ERROR, MTV_ERROR_CHECKSUM_MISMATCH);
+      g_assert_nonnull (strstr (error->message, " 4194304 should be all zeroes"));
+    }
+  else
+    {
+      assert_equal (&e);
+      g_assert_cmpuint (fake_memory_disk_count (e.target, FAKE_READ, MIB, 5 * MIB), ==, 0);
+      for (guint i = 0; i < 6; i++)
+        g_assert_true (mtv_block_map_is_read_back (e.map, i));
+    }
+  ends_clear (&e);
+}
+
 static void
 assert_only_written (Ends *e, guint64 written, guint64 zeroed)
 {
@@ -539,6 +569,8 @@ main (int argc, char **argv)
       }
   g_test_add_func ("/copier-modes/pieces", test_pieces);
   g_test_add_func ("/copier-modes/read-back-finds", test_read_back_finds);
+  g_test_add_data_func ("/copier-modes/read-back-zeroes", NULL, test_read_back_zeroes);
+  g_test_add_data_func ("/copier-modes/read-back-finds-zeroes", "lost", test_read_back_zeroes);
   g_test_add_func ("/copier-modes/in-order", test_in_order);
   g_test_add_func ("/copier-modes/compare-large-blocks", test_compare_large_blocks);
   g_test_add_func ("/copier-modes/eight-tebibytes", test_eight_tebibytes);
