@@ -225,6 +225,30 @@ class Changes(Copy):
         self.assertTrue(same(raw, copy))
         check_manifest(second, raw)
 
+    def test_compare_that_was_interrupted(self):
+        """What it wrote is not in the manifest; the source may be again what that tells of."""
+        raw, copy, first = self.path('raw.img'), self.path('copy'), self.path('first.json')
+        make_full(raw, 24 * MIB)
+        self.copy(raw, copy, fds={'manifest': self.new_file(first)})
+        for block in range(24):
+            flip(raw, block * MIB)
+        path = self.begin(raw, copy, compare=True, throttle=12 * MIB,
+                          fds={'manifest_in': self.open(first)})
+        self.wait_progress(path, lambda p: p['BytesWritten'] >= 4 * MIB)
+        self.world.kill()
+        self.world.start()
+        make_full(raw, 24 * MIB)
+        qemu_img('create', '-f', 'qcow2', self.path('since.qcow2'), 24 * MIB)
+        qemu_img('bitmap', '--add', self.path('since.qcow2'), 'since')
+        server = self.serve('delta', self.path('since.qcow2'), '--read-only', '--bitmap=since')
+        for fds in ({}, {'manifest_in': self.open(first)}):
+            self.refused('WrongState', copy, 'comparison', names=(server.uri, copy), fds=fds,
+                         bitmap='qemu:dirty-bitmap:since')
+        for written in (24, 0):
+            props = self.copy(raw, copy, compare=True, fds={'manifest_in': self.open(first)})
+            self.assertEqual(props['BytesWritten'], written * MIB)
+            self.assertTrue(same(raw, copy))
+
     def test_bitmap(self):
         """A server that knows what was changed: only that is copied."""
         image, copy = self.path('disk.qcow2'), self.path('copy')
