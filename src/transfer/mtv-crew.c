@@ -199,8 +199,11 @@ mtv_crew_flush (MtvCrew *self, GError **error)
 
       if (self->flusher_gone || g_get_monotonic_time () >= until_usec)
         {
-          g_set_error_literal (error, MTV_ERROR, MTV_ERROR_UNREACHABLE,
-                               "The destination does not end its flush");
+          if (self->error != NULL) /* for which it is not waited for any longer */
+            g_propagate_error (error, g_error_copy (self->error));
+          else
+            g_set_error_literal (error, MTV_ERROR, MTV_ERROR_UNREACHABLE,
+                                 "The destination does not end its flush");
           return FALSE;
         }
       g_cond_wait_until (&self->changed, &self->lock, until_usec);
