@@ -27,6 +27,15 @@ void mtv_vsphere_lease_add (MtvVsphereLease *self, const char *key, const char *
 void mtv_vsphere_lease_free (MtvVsphereLease *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MtvVsphereLease, mtv_vsphere_lease_free)
 
+/* The exports that are open: one lease serves all disks of a VM, whom a second one is refused. A
+ * provider has one of these. Any thread. */
+typedef struct _MtvVsphereExports MtvVsphereExports;
+
+MtvVsphereExports *mtv_vsphere_exports_new (void);
+MtvVsphereExports *mtv_vsphere_exports_ref (MtvVsphereExports *self);
+void mtv_vsphere_exports_unref (MtvVsphereExports *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (MtvVsphereExports, mtv_vsphere_exports_unref)
+
 /* What the readers need of whoever talks to the API. All block, on any thread, for as long as a
  * reader lives; @session is what the request has. Errors are MTV_ERROR. */
 typedef struct

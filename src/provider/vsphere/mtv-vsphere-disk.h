@@ -32,6 +32,7 @@ typedef struct
   gboolean insecure;
   gpointer session; /* referenced as long as the reader lives */
   const MtvVsphereSessionFuncs *funcs;
+  MtvVsphereExports *exports;  /* (nullable) the provider's */
   const char *user, *password; /* (nullable) vddk wants them once more; never shown */
 
   /* (nullable) The ESXi that runs the VM, to read from without the vCenter between: with its own
