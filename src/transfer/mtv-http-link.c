@@ -156,8 +156,12 @@ network_event_cb (SoupMessage *message, GSocketClientEvent event, GIOStream *con
 
   (void) message;
   (void) user_data;
-  if (event == G_SOCKET_CLIENT_TLS_HANDSHAKING)
-    g_tls_connection_set_advertised_protocols (G_TLS_CONNECTION (connection), protocols);
+  if (event != G_SOCKET_CLIENT_TLS_HANDSHAKING)
+    return;
+  g_tls_connection_set_advertised_protocols (G_TLS_CONNECTION (connection), protocols);
+  /* A server that asks for a certificate of ours would otherwise wait for ever: libsoup wants to
+   * ask for it in the main context, which is not run while the handshake blocks (libsoup 3.2). */
+  g_tls_connection_set_interaction (G_TLS_CONNECTION (connection), NULL);
 }
 
 static void
