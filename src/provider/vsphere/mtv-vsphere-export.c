@@ -83,13 +83,12 @@ ask_with_cookie (MtvVsphereExport *self, GCancellable *cancellable, GError **err
 static gboolean
 start_stream (MtvVsphereExport *self, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (GInputStream) body = ask_with_cookie (self, cancellable, error);
-
-  g_clear_pointer (&self->stream, mtv_vsphere_stream_free);
+  g_clear_pointer (&self->stream, mtv_vsphere_stream_free); /* there is but one connection */
   self->grain = NULL;
   self->before = 0;
   self->grain_offset = 0;
   self->grain_length = 0;
+  g_autoptr (GInputStream) body = ask_with_cookie (self, cancellable, error);
   if (!body)
     return FALSE;
   self->stream = mtv_vsphere_stream_new (body, self->label, cancellable, error);
