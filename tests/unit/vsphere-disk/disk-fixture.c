@@ -146,12 +146,22 @@ host_new (void)
   return host;
 }
 
+static gboolean
+quit_cb (gpointer user_data)
+{
+  g_main_loop_quit (user_data);
+  return G_SOURCE_REMOVE;
+}
+
+/* The loop may not have begun to run. */
 void
 host_free (Host *host)
 {
   Server *server = host->server;
+  g_autoptr (GSource) source = g_idle_source_new ();
 
-  g_main_loop_quit (server->loop);
+  g_source_set_callback (source, quit_cb, server->loop, NULL);
+  g_source_attach (source, server->context);
   g_thread_join (server->thread);
   g_main_loop_unref (server->loop);
   g_main_context_unref (server->context);
