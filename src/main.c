@@ -9,6 +9,7 @@
 #include "engine/mtv-settings.h"
 #include "provider/local/mtv-local-destination.h"
 #include "provider/ova/mtv-ova-provider.h"
+#include "provider/vsphere/mtv-vsphere-source.h"
 #include "store/mtv-store.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@
 /* All providers there are; nothing else in the daemon names one. */
 static const MtvProviderType *const provider_types[] = {
   &mtv_ova_provider_type,
+  &mtv_vsphere_source_type,
   &mtv_local_destination_type,
   NULL,
 };

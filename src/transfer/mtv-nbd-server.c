@@ -19,6 +19,7 @@
 #define STOP_TIMEOUT_USEC (120 * G_USEC_PER_SEC) /* it writes its caches out first */
 #define LISTEN_FD 3                              /* SD_LISTEN_FDS_START, see sd_listen_fds(3) */
 #define IMAGE_FD 4 /* the image, or the connection to our export of it */
+#define EXEC_WITH_PID "LISTEN_PID=$$ exec \"$0\" \"$@\""
 #define MAX_CONNECTIONS "16"
 #define MAX_STDERR 4096
 
@@ -129,8 +130,8 @@ build_argv (const char *qemu_nbd, const char *image, gboolean writable, gboolean
 {
   g_autoptr (GStrvBuilder) argv = g_strv_builder_new ();
 
-  g_strv_builder_add_many (argv, "/bin/sh", "-c", "LISTEN_PID=$$ exec \"$0\" \"$@\"", qemu_nbd,
-                           "--persistent", "--shared=" MAX_CONNECTIONS, "--aio=threads", NULL);
+  g_strv_builder_add_many (argv, "/bin/sh", "-c", EXEC_WITH_PID, qemu_nbd, "--persistent",
+                           "--shared=" MAX_CONNECTIONS, "--aio=threads", NULL);
   if (writable)
     g_strv_builder_add_many (argv, direct ? "--cache=none" : "--cache=writeback", "--discard=unmap",
                              "--detect-zeroes=unmap", NULL);
@@ -417,6 +418,61 @@ mtv_nbd_server_new_for_reader (MtvReader *file, const char *format, const char *
   g_autofree char *image = image_json (format, connection);
   self->argv = build_argv (self->program, image, FALSE, FALSE);
   return start (self, image_fd, cancellable, error) ? g_steal_pointer (&self) : NULL;
+}
+
+/* A pipe with all of @secret in it, to be read. */
+static int
+make_secret (const char *secret, const char *label, GError **error)
+{
+  gsize length = secret != NULL ? strlen (secret) : 0;
+  int fds[2] = { -1, -1 };
+
+  if (pipe2 (fds, O_CLOEXEC | O_NONBLOCK) == 0
+      && (length == 0 || write (fds[1], secret, length) == (gssize) length)
+      && fcntl (fds[0], F_SETFL, 0) == 0)
+    {
+      close (fds[1]);
+      return fds[0];
+    }
+  mtv_error_set_errno (error, errno, "Cannot make a pipe for the NBD server of %s", label);
+  for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
+    if (fds[i] >= 0)
+      close (fds[i]);
+  return -1;
+}
+
+MtvNbdServer *
+mtv_nbd_server_new_for_program (const char *const *argv, const char *secret, const char *label,
+                                GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (argv != NULL && argv[0] != NULL && label != NULL, NULL);
+  G_STATIC_ASSERT (MTV_NBD_SERVER_SECRET_FD == IMAGE_FD);
+
+  g_autoptr (MtvNbdServer) self = g_object_new (MTV_TYPE_NBD_SERVER, NULL);
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_autoptr (GError) problem = NULL;
+
+  self->label = g_strdup (label);
+  g_strv_builder_add_many (builder, "/bin/sh", "-c", EXEC_WITH_PID, NULL);
+  g_strv_builder_addv (builder, (const char **) argv);
+  self->argv = g_strv_builder_end (builder);
+  int fd = make_secret (secret, label, error);
+  if (fd < 0)
+    return NULL;
+  if (start (self, fd, cancellable, &problem))
+    return g_steal_pointer (&self);
+  if (g_error_matches (problem, MTV_ERROR, MTV_ERROR_BAD_DATA))
+    problem->code = MTV_ERROR_FAILED; /* there is no image that could be bad */
+  g_propagate_error (error, g_steal_pointer (&problem));
+  return NULL;
+}
+
+char *
+mtv_nbd_server_get_said (MtvNbdServer *self)
+{
+  g_return_val_if_fail (MTV_IS_NBD_SERVER (self), NULL);
+
+  return read_stderr (self);
 }
 
 const char *

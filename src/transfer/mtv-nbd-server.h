@@ -24,6 +24,18 @@ MtvNbdServer *mtv_nbd_server_new (int fd, const char *format, gboolean writable,
 MtvNbdServer *mtv_nbd_server_new_for_reader (MtvReader *file, const char *format, const char *label,
                                              GCancellable *cancellable, GError **error);
 
+/* Another program that serves what it likes on the socket that it inherits, by systemd's protocol,
+ * such as nbdkit. @argv: with the path of the program. @secret: (nullable) what it can read from
+ * descriptor 4 (MTV_NBD_SERVER_SECRET_FD) up to its end, and nobody sees. One that ends instead of
+ * serving is MTV_ERROR_FAILED with what it said. */
+#define MTV_NBD_SERVER_SECRET_FD 4
+MtvNbdServer *mtv_nbd_server_new_for_program (const char *const *argv, const char *secret,
+                                              const char *label, GCancellable *cancellable,
+                                              GError **error);
+
+/* What the child wrote to its standard error so far, the first of it. (transfer full) */
+char *mtv_nbd_server_get_said (MtvNbdServer *self);
+
 /* A Unix socket's path; the export's name is empty. */
 const char *mtv_nbd_server_get_socket (MtvNbdServer *self);
 

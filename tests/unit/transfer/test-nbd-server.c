@@ -436,6 +436,30 @@ test_dies_with_its_process (void)
   g_assert_true (mtv_io_remove_tree (AT_FDCWD, left, NULL));
 }
 
+/* The secret says how large the disk is. */
+static void
+test_program (void)
+{
+  const char *argv[] = { "/bin/sh", "-c", "exec nbdkit --foreground memory $(cat <&4)", NULL };
+  const char *bad[] = { "/bin/sh", "-c", "echo 'out of luck' >&2; exit 1", NULL };
+  g_autoptr (GError) error = NULL;
+  g_autofree char *nbdkit = g_find_program_in_path ("nbdkit");
+
+  if (nbdkit == NULL)
+    {
+      g_test_skip ("nbdkit is not installed");
+      return;
+    }
+  g_autoptr (MtvNbdServer) server
+      = mtv_nbd_server_new_for_program (argv, "4M", "disk 'p'", NULL, &error);
+  g_assert_no_error (error);
+  assert_all (server, SIZE, 0);
+
+  g_assert_null (mtv_nbd_server_new_for_program (bad, NULL, "disk 'p'", NULL, &error));
+  g_assert_error (error, MTV_ERROR, MTV_ERROR_FAILED);
+  g_assert_nonnull (strstr (error->message, "disk 'p': out of luck"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -456,6 +480,7 @@ main (int argc, char **argv)
   g_test_add_func ("/nbd-server/unreadable", test_unreadable);
   g_test_add_func ("/nbd-server/backing-file-is-not-opened", test_backing_file_is_not_opened);
   g_test_add_func ("/nbd-server/bad-image", test_bad_image);
+  g_test_add_func ("/nbd-server/program", test_program);
   g_test_add_func ("/nbd-server/stop", test_stop);
   g_test_add_func ("/nbd-server/cancelled", test_cancelled);
   g_test_add_func ("/nbd-server/outlives-its-thread", test_outlives_its_thread);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "provider/vsphere/mtv-vsphere-open.h"
+
+#include "base/mtv-error.h"
+#include "provider/vsphere/mtv-vsphere-task.h"
+
+#include <string.h>
+
+#define LEASE_USEC (10 * 60 * G_USEC_PER_SEC) /* that an export may take to begin */
+
+MtvReader *
+mtv_vsphere_open (MtvVsphereSession *session, const MtvVsphereReading *reading,
+                  const MtvVsphereVm *vm, MtvVspherePlaces *places, guint index,
+                  const char *snapshot, const char *file, guint64 capacity, gboolean parts,
+                  GCancellable *cancellable, GError **error)
+{
+  const MtvVsphereAccess *access = mtv_vsphere_session_get_access (session);
+  const MtvVsphereService *service = mtv_vsphere_session_connect (session, cancellable, error);
+  const MtvVmDisk *disk = g_ptr_array_index (vm->vm->disks, index);
+  const MtvVsphereDisk *more = g_ptr_array_index (vm->disks, index);
+  const MtvVspherePlace *host = mtv_vsphere_places_get (places, vm->host);
+  const MtvVspherePlace *store = mtv_vsphere_places_get (places, more->datastore);
+
+  if (service == NULL)
+    return NULL;
+  if (file == NULL || capacity == 0)
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
+                   "Disk '%s' of '%s' cannot be read: vSphere tells no %s of it", disk->name,
+                   vm->vm->name, file == NULL ? "file" : "size");
+      return NULL;
+    }
+  g_autofree char *label = g_strdup_printf ("disk '%s' of '%s'", disk->name, vm->vm->name);
+  g_autofree char *datacenter
+      = service->is_vcenter ? mtv_vsphere_places_get_datacenter (places, vm->vm->id) : NULL;
+  /* A vCenter tells which certificate a host of its has; without that there is no way to know it.
+   */
+  gboolean by_host = service->is_vcenter && host != NULL && host->thumbprint != NULL;
+  g_autofree char *host_url = by_host ? g_strconcat ("https://", host->address, NULL) : NULL;
+  const MtvVsphereDiskRequest request = {
+    .label = label,
+    .way = reading->way,
+    .url = access->url,
+    .is_host = !service->is_vcenter,
+    .ca = access->ca,
+    .thumbprint = access->thumbprint,
+    .insecure = access->insecure,
+    .session = session,
+    .funcs = &mtv_vsphere_session_funcs,
+    .exports = reading->exports,
+    .user = access->user,
+    .password = access->password,
+    .host_url = host_url,
+    .host_thumbprint = by_host ? host->thumbprint : NULL,
+    .vm = vm->vm->id,
+    .snapshot = snapshot,
+    .datacenter = datacenter,
+    .file = file,
+    .datastore_type = store != NULL ? store->storage_type : NULL,
+    .capacity = capacity,
+    .disk_index = more->index,
+    .disk_address = more->address,
+    .parts = parts,
+    .encrypted = vm->encrypted || more->encrypted,
+    .raw_mapping
+    = more->backing == MTV_VSPHERE_BACKING_RDM || more->backing == MTV_VSPHERE_BACKING_PHYSICAL_RDM,
+    .vddk_library = reading->vddk_library,
+    .vddk_plugin = reading->vddk_plugin,
+  };
+  return mtv_vsphere_disk_open (&request, cancellable, error);
+}
+
+/* What the readers ask for. */
+
+static gpointer
+reader_ref (gpointer session)
+{
+  return mtv_vsphere_session_ref (session);
+}
+
+static void
+reader_unref (gpointer session)
+{
+  mtv_vsphere_session_unref (session);
+}
+
+static char *
+reader_get_cookie (gpointer session, const char *refused, GCancellable *cancellable, GError **error)
+{
+  if (refused != NULL)
+    mtv_vsphere_session_expire (session, refused);
+  return mtv_vsphere_session_get_cookie (session, cancellable, error);
+}
+
+static char *
+reader_get_ticket (gpointer session, const char *url, GCancellable *cancellable, GError **error)
+{
+  const MtvVsphereService *service = mtv_vsphere_session_connect (session, cancellable, error);
+  xmlNode *response = NULL;
+
+  if (service == NULL)
+    return NULL;
+  g_autoptr (MtvSoapCall) call = mtv_soap_call_new ("AcquireGenericServiceTicket", "SessionManager",
+                                                    service->session_manager);
+  mtv_soap_call_begin (call, "spec", "SessionManagerHttpServiceRequestSpec");
+  mtv_soap_call_add (call, "method", "httpGet");
+  mtv_soap_call_add (call, "url", url);
+  mtv_soap_call_end (call, "spec");
+  g_autoptr (xmlDoc) document
+      = mtv_vsphere_session_call (session, call, &response, NULL, cancellable, error);
+  const char *id = document == NULL ? NULL : mtv_vsphere_xml_text (response, "returnval/id");
+
+  if (document != NULL && id == NULL)
+    g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "%s: a ticket has no id",
+                 mtv_vsphere_session_get_access (session)->label);
+  return id == NULL ? NULL : g_strconcat ("vmware_cgi_ticket=", id, NULL);
+}
+
+static gboolean
+lease_is_settled (const xmlNode *state)
+{
+  const char *text = mtv_vsphere_xml_text (state, NULL);
+
+  return g_strcmp0 (text, "ready") == 0 || g_strcmp0 (text, "error") == 0;
+}
+
+static MtvVsphereLease *
+read_lease (MtvVsphereSession *session, const char *id, GCancellable *cancellable, GError **error)
+{
+  static const char *const paths[] = { "state", "info", "error", NULL };
+  xmlNode *object = NULL;
+  g_autoptr (xmlDoc) document
+      = mtv_vsphere_retrieve (session, "HttpNfcLease", id, paths, &object, cancellable, error);
+  xmlNode *info = document == NULL ? NULL : mtv_vsphere_object_get (object, "info");
+
+  if (document == NULL)
+    return NULL;
+  if (info == NULL)
+    {
+      xmlNode *problem = mtv_vsphere_object_get (object, "error");
+      mtv_soap_set_fault (error, problem, NULL, "%s: the export did not begin",
+                          mtv_vsphere_session_get_access (session)->label);
+      return NULL;
+    }
+  MtvVsphereLease *lease
+      = mtv_vsphere_lease_new (id, (guint) mtv_vsphere_xml_number (info, "leaseTimeout"));
+  for (xmlNode *at = mtv_vsphere_xml_child (info, "deviceUrl"); at != NULL;
+       at = mtv_vsphere_xml_next (at))
+    if (mtv_vsphere_xml_boolean (at, "disk") && mtv_vsphere_xml_text (at, "key") != NULL
+        && mtv_vsphere_xml_text (at, "url") != NULL)
+      mtv_vsphere_lease_add (lease, mtv_vsphere_xml_text (at, "key"),
+                             mtv_vsphere_xml_text (at, "url"),
+                             mtv_vsphere_xml_text (at, "sslThumbprint"));
+  return lease;
+}
+
+static void
+reader_end_export (gpointer session, const char *id, gboolean aborted)
+{
+  g_autoptr (MtvSoapCall) call = mtv_soap_call_new (
+      aborted ? "HttpNfcLeaseAbort" : "HttpNfcLeaseComplete", "HttpNfcLease", id);
+  g_autoptr (xmlDoc) document = mtv_vsphere_session_call (session, call, NULL, NULL, NULL, NULL);
+}
+
+static MtvVsphereLease *
+reader_start_export (gpointer session, const char *vm, const char *snapshot,
+                     GCancellable *cancellable, GError **error)
+{
+  gint64 deadline = g_get_monotonic_time () + LEASE_USEC;
+  g_autoptr (MtvSoapCall) call
+      = snapshot != NULL ? mtv_soap_call_new ("ExportSnapshot", "VirtualMachineSnapshot", snapshot)
+                         : mtv_soap_call_new ("ExportVm", "VirtualMachine", vm);
+  xmlNode *response = NULL;
+  xmlNode *state = NULL;
+  MtvVsphereLease *lease = NULL;
+  g_autoptr (xmlDoc) document
+      = mtv_vsphere_session_call (session, call, &response, NULL, cancellable, error);
+  const char *id = document == NULL ? NULL : mtv_vsphere_xml_text (response, "returnval");
+
+  if (document != NULL && id == NULL)
+    g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "%s: %s was answered without a lease",
+                 mtv_vsphere_session_get_access (session)->label, call->method);
+  if (id == NULL)
+    return NULL;
+  g_autoptr (xmlDoc) ready = mtv_vsphere_wait_for (
+      session, "HttpNfcLease", id, "state", lease_is_settled, deadline, &state, cancellable, error);
+  if (ready != NULL)
+    lease = read_lease (session, id, cancellable, error);
+  if (lease == NULL)
+    reader_end_export (session, id, TRUE);
+  return lease;
+}
+
+static gboolean
+reader_keep_export (gpointer session, const char *id, guint percent, GCancellable *cancellable,
+                    GError **error)
+{
+  g_autoptr (MtvSoapCall) call = mtv_soap_call_new ("HttpNfcLeaseProgress", "HttpNfcLease", id);
+
+  mtv_soap_call_add_number (call, "percent", MIN (percent, 100));
+  g_autoptr (xmlDoc) document
+      = mtv_vsphere_session_call (session, call, NULL, NULL, cancellable, error);
+  return document != NULL;
+}
+
+const MtvVsphereSessionFuncs mtv_vsphere_session_funcs = {
+  .ref = reader_ref,
+  .unref = reader_unref,
+  .get_cookie = reader_get_cookie,
+  .get_ticket = reader_get_ticket,
+  .start_export = reader_start_export,
+  .keep_export = reader_keep_export,
+  .end_export = reader_end_export,
+};
