@@ -16,6 +16,7 @@ mtv_rest_link_new (MtvHttpTrust *trust, GProxyResolver *proxy, guint timeout)
   g_main_context_push_thread_default (self->context);
   self->session = g_object_new (SOUP_TYPE_SESSION, "timeout", timeout, "idle-timeout", IDLE_SECONDS,
                                 "user-agent", "mtvd", "proxy-resolver", proxy, NULL);
+  mtv_http_trust_answer_none (self->session);
   if (mtv_http_trust_get_database (trust) != NULL)
     soup_session_set_tls_database (self->session, mtv_http_trust_get_database (trust));
   soup_session_remove_feature_by_type (self->session, SOUP_TYPE_AUTH_MANAGER);

@@ -57,6 +57,7 @@ mtv_http_link_new (const MtvHttpTarget *target, GUri *url)
   g_main_context_push_thread_default (self->context);
   self->session = g_object_new (SOUP_TYPE_SESSION, "timeout", target->timeout, "user-agent", "mtvd",
                                 "proxy-resolver", NULL, NULL);
+  mtv_http_trust_answer_none (self->session);
   if (mtv_http_trust_get_database (target->trust))
     soup_session_set_tls_database (self->session, mtv_http_trust_get_database (target->trust));
   /* Bytes as they lie there, and no conversation about secrets. */
