@@ -157,13 +157,34 @@ open_file_cb (gpointer data, const char *file, GCancellable *cancellable, GError
 }
 
 static MtvReader *
-open_https (const MtvVsphereDiskRequest *request, GCancellable *cancellable, GError **error)
+open_chain (const MtvVsphereDiskRequest *request, GCancellable *cancellable, GError **error)
 {
   MtvVsphereChain *chain = mtv_vsphere_chain_open (
       request->file, request->capacity, open_file_cb, mtv_vsphere_files_new (request),
       (GDestroyNotify) mtv_vsphere_files_unref, request->label, cancellable, error);
 
   return chain ? MTV_READER (chain) : NULL;
+}
+
+/* The host may be in a network that only the vCenter is in, too. */
+static MtvReader *
+open_https (const MtvVsphereDiskRequest *request, GCancellable *cancellable, GError **error)
+{
+  MtvVsphereDiskRequest by_vcenter = *request;
+  g_autoptr (GError) problem = NULL;
+  MtvReader *reader = open_chain (request, cancellable, &problem);
+
+  if (reader || !request->host_url
+      || (!g_error_matches (problem, MTV_ERROR, MTV_ERROR_UNREACHABLE)
+          && !g_error_matches (problem, MTV_ERROR, MTV_ERROR_PERMISSION_DENIED)))
+    {
+      if (problem)
+        g_propagate_error (error, g_steal_pointer (&problem));
+      return reader;
+    }
+  g_debug ("%s, going through the vCenter", problem->message);
+  by_vcenter.host_url = NULL;
+  return open_chain (&by_vcenter, cancellable, error);
 }
 
 static MtvReader *
