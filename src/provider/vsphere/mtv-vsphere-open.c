@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#define LEASE_PAUSE_USEC (500 * 1000)
 #define LEASE_USEC (10 * 60 * G_USEC_PER_SEC) /* that an export may take to begin */
 
 MtvReader *
@@ -116,34 +117,12 @@ reader_get_ticket (gpointer session, const char *url, GCancellable *cancellable,
   return id == NULL ? NULL : g_strconcat ("vmware_cgi_ticket=", id, NULL);
 }
 
-static gboolean
-lease_is_settled (const xmlNode *state)
-{
-  const char *text = mtv_vsphere_xml_text (state, NULL);
-
-  return g_strcmp0 (text, "ready") == 0 || g_strcmp0 (text, "error") == 0;
-}
-
 static MtvVsphereLease *
-read_lease (MtvVsphereSession *session, const char *id, GCancellable *cancellable, GError **error)
+make_lease (const char *id, const xmlNode *info)
 {
-  static const char *const paths[] = { "state", "info", "error", NULL };
-  xmlNode *object = NULL;
-  g_autoptr (xmlDoc) document
-      = mtv_vsphere_retrieve (session, "HttpNfcLease", id, paths, &object, cancellable, error);
-  xmlNode *info = document == NULL ? NULL : mtv_vsphere_object_get (object, "info");
-
-  if (document == NULL)
-    return NULL;
-  if (info == NULL)
-    {
-      xmlNode *problem = mtv_vsphere_object_get (object, "error");
-      mtv_soap_set_fault (error, problem, NULL, "%s: the export did not begin",
-                          mtv_vsphere_session_get_access (session)->label);
-      return NULL;
-    }
   MtvVsphereLease *lease
       = mtv_vsphere_lease_new (id, (guint) mtv_vsphere_xml_number (info, "leaseTimeout"));
+
   for (xmlNode *at = mtv_vsphere_xml_child (info, "deviceUrl"); at != NULL;
        at = mtv_vsphere_xml_next (at))
     if (mtv_vsphere_xml_boolean (at, "disk") && mtv_vsphere_xml_text (at, "key") != NULL
@@ -152,6 +131,40 @@ read_lease (MtvVsphereSession *session, const char *id, GCancellable *cancellabl
                              mtv_vsphere_xml_text (at, "url"),
                              mtv_vsphere_xml_text (at, "sslThumbprint"));
   return lease;
+}
+
+/* It is ready within seconds, and it is asked for until then: not every server tells a collector of
+ * leases. */
+static MtvVsphereLease *
+await_lease (MtvVsphereSession *session, const char *id, GCancellable *cancellable, GError **error)
+{
+  static const char *const paths[] = { "state", "info", "error", NULL };
+  gint64 deadline = g_get_monotonic_time () + LEASE_USEC;
+
+  while (g_get_monotonic_time () < deadline)
+    {
+      xmlNode *object = NULL;
+      g_autoptr (xmlDoc) document
+          = mtv_vsphere_retrieve (session, "HttpNfcLease", id, paths, &object, cancellable, error);
+      const char *state = mtv_vsphere_xml_text (mtv_vsphere_object_get (object, paths[0]), NULL);
+      xmlNode *info = mtv_vsphere_object_get (object, paths[1]);
+
+      if (document == NULL)
+        return NULL;
+      if (g_strcmp0 (state, "ready") == 0 && info != NULL)
+        return make_lease (id, info);
+      if (g_strcmp0 (state, "initializing") != 0)
+        {
+          mtv_soap_set_fault (error, mtv_vsphere_object_get (object, paths[2]), NULL,
+                              "%s: the export did not begin",
+                              mtv_vsphere_session_get_access (session)->label);
+          return NULL;
+        }
+      mtv_vsphere_pause (LEASE_PAUSE_USEC, cancellable);
+    }
+  g_set_error (error, MTV_ERROR, MTV_ERROR_UNREACHABLE, "%s: the export does not begin",
+               mtv_vsphere_session_get_access (session)->label);
+  return NULL;
 }
 
 static void
@@ -166,13 +179,10 @@ static MtvVsphereLease *
 reader_start_export (gpointer session, const char *vm, const char *snapshot,
                      GCancellable *cancellable, GError **error)
 {
-  gint64 deadline = g_get_monotonic_time () + LEASE_USEC;
   g_autoptr (MtvSoapCall) call
       = snapshot != NULL ? mtv_soap_call_new ("ExportSnapshot", "VirtualMachineSnapshot", snapshot)
                          : mtv_soap_call_new ("ExportVm", "VirtualMachine", vm);
   xmlNode *response = NULL;
-  xmlNode *state = NULL;
-  MtvVsphereLease *lease = NULL;
   g_autoptr (xmlDoc) document
       = mtv_vsphere_session_call (session, call, &response, NULL, cancellable, error);
   const char *id = document == NULL ? NULL : mtv_vsphere_xml_text (response, "returnval");
@@ -182,10 +192,7 @@ reader_start_export (gpointer session, const char *vm, const char *snapshot,
                  mtv_vsphere_session_get_access (session)->label, call->method);
   if (id == NULL)
     return NULL;
-  g_autoptr (xmlDoc) ready = mtv_vsphere_wait_for (
-      session, "HttpNfcLease", id, "state", lease_is_settled, deadline, &state, cancellable, error);
-  if (ready != NULL)
-    lease = read_lease (session, id, cancellable, error);
+  MtvVsphereLease *lease = await_lease (session, id, cancellable, error);
   if (lease == NULL)
     reader_end_export (session, id, TRUE);
   return lease;
