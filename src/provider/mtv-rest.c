@@ -233,16 +233,6 @@ add_headers (MtvRest *self, SoupMessage *message, const char *const *more)
     }
 }
 
-/* Before the handshake: libsoup would wait until it is asked for, which needs a main loop. */
-static void
-show_certificate_cb (SoupMessage *message, GSocketClientEvent event, GIOStream *connection,
-                     gpointer user_data)
-{
-  (void) message;
-  if (event == G_SOCKET_CLIENT_TLS_HANDSHAKING)
-    g_tls_connection_set_certificate (G_TLS_CONNECTION (connection), user_data);
-}
-
 static SoupMessage *
 make_message (MtvRest *self, const char *method, const char *path, const char *const *headers,
               GError **error)
@@ -262,8 +252,11 @@ make_message (MtvRest *self, const char *method, const char *path, const char *c
   SoupMessage *message = soup_message_new_from_uri (method, uri);
   soup_message_add_flags (message, SOUP_MESSAGE_NO_REDIRECT);
   if (self->client_certificate != NULL)
-    g_signal_connect_object (message, "network-event", G_CALLBACK (show_certificate_cb),
-                             self->client_certificate, 0);
+    {
+      soup_message_set_tls_client_certificate (message, self->client_certificate);
+      g_object_set_data_full (G_OBJECT (message), MTV_REST_CERTIFICATE,
+                              g_object_ref (self->client_certificate), g_object_unref);
+    }
   add_headers (self, message, headers);
   return message;
 }
@@ -416,7 +409,6 @@ make_session (MtvRest *self)
   SoupSession *session = g_object_new (SOUP_TYPE_SESSION, "timeout", self->timeout, "user-agent",
                                        "mtvd", "proxy-resolver", self->proxy, NULL);
 
-  mtv_http_trust_answer_none (session);
   if (mtv_http_trust_get_database (self->trust) != NULL)
     soup_session_set_tls_database (session, mtv_http_trust_get_database (self->trust));
   soup_session_remove_feature_by_type (session, SOUP_TYPE_AUTH_MANAGER);

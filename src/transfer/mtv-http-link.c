@@ -57,7 +57,6 @@ mtv_http_link_new (const MtvHttpTarget *target, GUri *url)
   g_main_context_push_thread_default (self->context);
   self->session = g_object_new (SOUP_TYPE_SESSION, "timeout", target->timeout, "user-agent", "mtvd",
                                 "proxy-resolver", NULL, NULL);
-  mtv_http_trust_answer_none (self->session);
   if (mtv_http_trust_get_database (target->trust))
     soup_session_set_tls_database (self->session, mtv_http_trust_get_database (target->trust));
   /* Bytes as they lie there, and no conversation about secrets. */
@@ -157,8 +156,12 @@ network_event_cb (SoupMessage *message, GSocketClientEvent event, GIOStream *con
 
   (void) message;
   (void) user_data;
-  if (event == G_SOCKET_CLIENT_TLS_HANDSHAKING)
-    g_tls_connection_set_advertised_protocols (G_TLS_CONNECTION (connection), protocols);
+  if (event != G_SOCKET_CLIENT_TLS_HANDSHAKING)
+    return;
+  g_tls_connection_set_advertised_protocols (G_TLS_CONNECTION (connection), protocols);
+  /* A server that asks for a certificate of ours would otherwise wait for ever: libsoup wants to
+   * ask for it in the main context, which is not run while the handshake blocks (libsoup 3.2). */
+  g_tls_connection_set_interaction (G_TLS_CONNECTION (connection), NULL);
 }
 
 static void

@@ -145,14 +145,6 @@ mtv_http_trust_accepts (MtvHttpTrust *self, GTlsCertificate *certificate,
               & G_TLS_CERTIFICATE_BAD_IDENTITY);
 }
 
-void
-mtv_http_trust_answer_none (SoupSession *session)
-{
-  g_autoptr (GTlsInteraction) nobody = g_object_new (G_TYPE_TLS_INTERACTION, NULL);
-
-  soup_session_set_tls_interaction (session, nobody);
-}
-
 char *
 mtv_http_trust_get_thumbprint (GTlsCertificate *certificate)
 {

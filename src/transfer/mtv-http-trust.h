@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <libsoup/soup.h>
+#include <gio/gio.h>
 
 G_BEGIN_DECLS
 
@@ -25,11 +25,6 @@ GTlsDatabase *mtv_http_trust_get_database (MtvHttpTrust *self);
 /* The answer to "accept-certificate": @errors is what is wrong with it. */
 gboolean mtv_http_trust_accepts (MtvHttpTrust *self, GTlsCertificate *certificate,
                                  GTlsCertificateFlags errors);
-
-/* A server that asks whether there is a certificate of the client's goes on without one, unless the
- * connection has one by then. Left to itself, libsoup has that answered by a main loop, for which
- * the handshake waits; there is none when it is used synchronously. */
-void mtv_http_trust_answer_none (SoupSession *session);
 
 /* "AB:CD:…" of its SHA-256. (transfer full) */
 char *mtv_http_trust_get_thumbprint (GTlsCertificate *certificate);

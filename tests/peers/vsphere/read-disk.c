@@ -5,6 +5,7 @@
 #include "provider/vsphere/mtv-vsphere-disk.h"
 #include "provider/vsphere/mtv-vsphere-open.h"
 
+#include <locale.h>
 #include <stdio.h>
 
 #define STEP (1024 * 1024)
@@ -85,6 +86,7 @@ main (int argc, char **argv)
   g_autoptr (MtvVsphereExports) exports = mtv_vsphere_exports_new ();
   g_autoptr (GError) error = NULL;
 
+  setlocale (LC_ALL, "");
   g_option_context_add_main_entries (context, options, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error))
     g_error ("%s", error->message);

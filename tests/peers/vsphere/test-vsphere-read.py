@@ -44,7 +44,7 @@ class Base(unittest.TestCase):
         words = [f'--{k}' if v is True else f'--{k}={v}' for k, v in args.items() if v is not None]
         result = subprocess.run([os.environ['READ_DISK'], *words], capture_output=True, text=True,
                                 env=os.environ | {'MTV_PASSWORD': password} | (env or {}),
-                                timeout=280, check=False)
+                                timeout=60, check=False)
         if check and result.returncode != 0:
             raise AssertionError(f'{words}: {result.stderr}')
         return result.stdout, result.stderr

@@ -41,6 +41,7 @@ func (p *peer) export(ctx *simulator.Context, vm *simulator.VirtualMachine,
 		}
 	}
 	l := &lease{peer: p, vm: vm.Self, signed: time.Now(), files: map[string]func() (*os.File, int64, error){}}
+	l.Self = types.ManagedObjectReference{Type: "HttpNfcLease", Value: fmt.Sprintf("nfclease-%d", p.calls["ExportVm"]+p.calls["ExportSnapshot"])}
 	ctx.Session.Put(l)
 	info := &types.HttpNfcLeaseInfo{Lease: l.Self, Entity: vm.Self, LeaseTimeout: leaseTimeout}
 	list := object.VirtualDeviceList(devices)

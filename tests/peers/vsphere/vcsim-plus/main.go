@@ -31,7 +31,6 @@ import (
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -176,13 +175,7 @@ func main() {
 		rename(model, model.Map().Any("Datastore").(*simulator.Datastore), *store)
 	}
 	p.addDisks(*root, *size, *disks, *formats)
-	model.Map().Handler = func(ctx *simulator.Context, method *simulator.Method) (mo.Reference, types.BaseMethodFault) {
-		object, fault := p.handle(ctx, method)
-		if object == nil {
-			return nil, fault
-		}
-		return object, fault
-	}
+	model.Map().Handler = p.handle
 
 	ca := filepath.Join(*root, "ca.pem")
 	pair, der := certificate(ca)

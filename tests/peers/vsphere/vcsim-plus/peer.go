@@ -9,6 +9,7 @@ import (
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -55,7 +56,7 @@ func newFault(name string) types.BaseMethodFault {
 }
 
 // handle is asked before every call, and may say who answers it.
-func (p *peer) handle(ctx *simulator.Context, method *simulator.Method) (reference, types.BaseMethodFault) {
+func (p *peer) handle(ctx *simulator.Context, method *simulator.Method) (mo.Reference, types.BaseMethodFault) {
 	p.Lock()
 	defer p.Unlock()
 	p.calls[method.Name]++
@@ -67,19 +68,33 @@ func (p *peer) handle(ctx *simulator.Context, method *simulator.Method) (referen
 		rule.times--
 		return nil, newFault(rule.name)
 	}
-	switch object := ctx.Map.Get(method.This).(type) {
-	case *simulator.VirtualMachine:
-		return &machine{object, p}, nil
-	case *simulator.VirtualMachineSnapshot:
-		return &snapshot{object, p}, nil
-	case *simulator.SessionManager:
-		return &sessions{object, p}, nil
+	object := p.wrap(ctx, method)
+	if object == nil {
+		return nil, nil
 	}
-	return nil, nil
+	if ctx.Session != nil { // which has its own view of objects, before anything else
+		ctx.Session.Registry.Put(object)
+	}
+	return object, nil
 }
 
-type reference interface {
-	Reference() types.ManagedObjectReference
+// wrap gives the object that knows better than the simulator's.
+func (p *peer) wrap(ctx *simulator.Context, method *simulator.Method) mo.Reference {
+	switch method.Name {
+	case "CreateSnapshot_Task", "QueryChangedDiskAreas", "ConsolidateVMDisks_Task", "ExportVm":
+		if vm, ok := ctx.Map.Get(method.This).(*simulator.VirtualMachine); ok {
+			return &machine{vm, p}
+		}
+	case "RemoveSnapshot_Task", "ExportSnapshot":
+		if snap, ok := ctx.Map.Get(method.This).(*simulator.VirtualMachineSnapshot); ok {
+			return &snapshot{snap, p}
+		}
+	case "Login", "Logout", "AcquireGenericServiceTicket":
+		if manager, ok := ctx.Map.Get(method.This).(*simulator.SessionManager); ok {
+			return &sessions{manager, p}
+		}
+	}
+	return nil
 }
 
 // The sessions, which are counted, and the tickets.
@@ -108,7 +123,7 @@ func (s *sessions) Logout(ctx *simulator.Context, req *types.Logout) soap.HasFau
 	return s.SessionManager.Logout(ctx, req)
 }
 
-func (s *sessions) AcquireGenericServiceTicket(req *types.AcquireGenericServiceTicket) soap.HasFault {
+func (s *sessions) AcquireGenericServiceTicket(ctx *simulator.Context, req *types.AcquireGenericServiceTicket) soap.HasFault {
 	res := s.SessionManager.AcquireGenericServiceTicket(req)
 	ticket := &res.(*methods.AcquireGenericServiceTicketBody).Res.Returnval
 	if spec, ok := req.Spec.(*types.SessionManagerHttpServiceRequestSpec); ok {
@@ -242,6 +257,7 @@ func (s *snapshot) RemoveSnapshotTask(ctx *simulator.Context, req *types.RemoveS
 				}
 			}
 			s.peer.renameDisks(ctx, vm)
+			ctx.Session.Registry.Remove(ctx, req.This)
 			return nil, nil
 		})
 	return &methods.RemoveSnapshot_TaskBody{
