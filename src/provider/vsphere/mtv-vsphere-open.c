@@ -9,66 +9,146 @@
 #define LEASE_PAUSE_USEC (500 * 1000)
 #define LEASE_USEC (10 * 60 * G_USEC_PER_SEC) /* that an export may take to begin */
 
+/* A request, and what of it was put together for it. */
+typedef struct
+{
+  MtvVsphereDiskRequest request;
+  char *label;      /* (owned) */
+  char *datacenter; /* (owned) (nullable) */
+  char *host_url;   /* (owned) (nullable) */
+} Request;
+
+static void
+request_clear (Request *self)
+{
+  g_clear_pointer (&self->label, g_free);
+  g_clear_pointer (&self->datacenter, g_free);
+  g_clear_pointer (&self->host_url, g_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Request, request_clear)
+
+static void
+set_server (Request *self, MtvVsphereSession *session, const MtvVsphereReading *reading,
+            const MtvVsphereService *service)
+{
+  const MtvVsphereAccess *access = mtv_vsphere_session_get_access (session);
+  MtvVsphereDiskRequest *request = &self->request;
+
+  request->way = reading->way;
+  request->url = access->url;
+  request->is_host = !service->is_vcenter;
+  request->ca = access->ca;
+  request->thumbprint = access->thumbprint;
+  request->insecure = access->insecure;
+  request->session = session;
+  request->funcs = &mtv_vsphere_session_funcs;
+  request->exports = reading->exports;
+  request->user = access->user;
+  request->password = access->password;
+  request->vddk_library = reading->vddk_library;
+  request->vddk_plugin = reading->vddk_plugin;
+}
+
+/* A vCenter tells which certificate a host of its has; without that there is no way to know it. */
+static void
+set_host (Request *self, const MtvVspherePlace *host)
+{
+  if (self->request.is_host || host == NULL || host->thumbprint == NULL)
+    return;
+  self->host_url = g_strconcat ("https://", host->address, NULL);
+  self->request.host_url = self->host_url;
+  self->request.host_thumbprint = host->thumbprint;
+}
+
+static void
+set_disk (Request *self, const MtvVsphereVm *vm, MtvVspherePlaces *places, guint index)
+{
+  const MtvVmDisk *disk = g_ptr_array_index (vm->vm->disks, index);
+  const MtvVsphereDisk *more = g_ptr_array_index (vm->disks, index);
+  const MtvVspherePlace *store = mtv_vsphere_places_get (places, more->datastore);
+  MtvVsphereDiskRequest *request = &self->request;
+
+  self->label = g_strdup_printf ("disk '%s' of '%s'", disk->name, vm->vm->name);
+  if (!request->is_host)
+    self->datacenter = mtv_vsphere_places_get_datacenter (places, vm->vm->id);
+  request->label = self->label;
+  request->datacenter = self->datacenter;
+  request->vm = vm->vm->id;
+  request->file = disk->backing;
+  request->capacity = disk->capacity;
+  request->datastore_type = store != NULL ? store->storage_type : NULL;
+  request->disk_index = more->index;
+  request->disk_address = more->address;
+  request->encrypted = vm->encrypted || more->encrypted;
+  request->raw_mapping = more->backing == MTV_VSPHERE_BACKING_RDM
+                         || more->backing == MTV_VSPHERE_BACKING_PHYSICAL_RDM;
+}
+
+static gboolean
+set_all (Request *self, MtvVsphereSession *session, const MtvVsphereReading *reading,
+         const MtvVsphereVm *vm, MtvVspherePlaces *places, guint index, GCancellable *cancellable,
+         GError **error)
+{
+  const MtvVsphereService *service = mtv_vsphere_session_connect (session, cancellable, error);
+
+  if (service == NULL)
+    return FALSE;
+  set_server (self, session, reading, service);
+  set_host (self, mtv_vsphere_places_get (places, vm->host));
+  set_disk (self, vm, places, index);
+  return TRUE;
+}
+
 MtvReader *
 mtv_vsphere_open (MtvVsphereSession *session, const MtvVsphereReading *reading,
                   const MtvVsphereVm *vm, MtvVspherePlaces *places, guint index,
                   const char *snapshot, const char *file, guint64 capacity, gboolean parts,
                   GCancellable *cancellable, GError **error)
 {
-  const MtvVsphereAccess *access = mtv_vsphere_session_get_access (session);
-  const MtvVsphereService *service = mtv_vsphere_session_connect (session, cancellable, error);
-  const MtvVmDisk *disk = g_ptr_array_index (vm->vm->disks, index);
-  const MtvVsphereDisk *more = g_ptr_array_index (vm->disks, index);
-  const MtvVspherePlace *host = mtv_vsphere_places_get (places, vm->host);
-  const MtvVspherePlace *store = mtv_vsphere_places_get (places, more->datastore);
+  g_auto (Request) request = { .label = NULL };
 
-  if (service == NULL)
+  if (!set_all (&request, session, reading, vm, places, index, cancellable, error))
     return NULL;
   if (file == NULL || capacity == 0)
     {
       g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
-                   "Disk '%s' of '%s' cannot be read: vSphere tells no %s of it", disk->name,
-                   vm->vm->name, file == NULL ? "file" : "size");
+                   "%s cannot be read: vSphere tells no %s of it", request.label,
+                   file == NULL ? "file" : "size");
       return NULL;
     }
-  g_autofree char *label = g_strdup_printf ("disk '%s' of '%s'", disk->name, vm->vm->name);
-  g_autofree char *datacenter
-      = service->is_vcenter ? mtv_vsphere_places_get_datacenter (places, vm->vm->id) : NULL;
-  /* A vCenter tells which certificate a host of its has; without that there is no way to know it.
-   */
-  gboolean by_host = service->is_vcenter && host != NULL && host->thumbprint != NULL;
-  g_autofree char *host_url = by_host ? g_strconcat ("https://", host->address, NULL) : NULL;
-  const MtvVsphereDiskRequest request = {
-    .label = label,
-    .way = reading->way,
-    .url = access->url,
-    .is_host = !service->is_vcenter,
-    .ca = access->ca,
-    .thumbprint = access->thumbprint,
-    .insecure = access->insecure,
-    .session = session,
-    .funcs = &mtv_vsphere_session_funcs,
-    .exports = reading->exports,
-    .user = access->user,
-    .password = access->password,
-    .host_url = host_url,
-    .host_thumbprint = by_host ? host->thumbprint : NULL,
-    .vm = vm->vm->id,
-    .snapshot = snapshot,
-    .datacenter = datacenter,
-    .file = file,
-    .datastore_type = store != NULL ? store->storage_type : NULL,
-    .capacity = capacity,
-    .disk_index = more->index,
-    .disk_address = more->address,
-    .parts = parts,
-    .encrypted = vm->encrypted || more->encrypted,
-    .raw_mapping
-    = more->backing == MTV_VSPHERE_BACKING_RDM || more->backing == MTV_VSPHERE_BACKING_PHYSICAL_RDM,
-    .vddk_library = reading->vddk_library,
-    .vddk_plugin = reading->vddk_plugin,
-  };
-  return mtv_vsphere_disk_open (&request, cancellable, error);
+  request.request.snapshot = snapshot;
+  request.request.file = file;
+  request.request.capacity = capacity;
+  request.request.parts = parts;
+  return mtv_vsphere_disk_open (&request.request, cancellable, error);
+}
+
+void
+mtv_vsphere_open_check (MtvVsphereSession *session, const MtvVsphereReading *reading,
+                        const MtvVsphereVm *vm, MtvVspherePlaces *places, GPtrArray *concerns,
+                        GCancellable *cancellable)
+{
+  for (guint i = 0; i < vm->disks->len; i++)
+    {
+      const MtvVmDisk *disk = g_ptr_array_index (vm->vm->disks, i);
+      g_auto (Request) request = { .label = NULL };
+      g_autofree char *reason = NULL;
+      MtvVsphereWay way;
+
+      if (disk->backing == NULL
+          || !set_all (&request, session, reading, vm, places, i, cancellable, NULL))
+        continue;
+      request.request.parts = TRUE;
+      if (mtv_vsphere_disk_choose (&request.request, &way, &reason, NULL))
+        mtv_concerns_add (concerns, "disk.transport", MTV_CONCERN_INFORMATION, vm->vm->name,
+                          "How a disk is read", "Disk '%s' is read by %s, since: %s.", disk->name,
+                          mtv_vsphere_way_to_string (way), reason);
+      else
+        mtv_concerns_add (concerns, "warm.transport", MTV_CONCERN_CRITICAL, vm->vm->name,
+                          "A disk cannot be read in parts",
+                          "What has changed in disk '%s' cannot be read: %s. Migrate the VM cold.",
+                          disk->name, reason);
+    }
 }
 
 /* What the readers ask for. */

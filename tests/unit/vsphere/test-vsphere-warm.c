@@ -242,6 +242,10 @@ test_cancel (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_thread_join (thread);
   while (fake_vcenter_count (f->vcenter, "CancelTask") == 0)
     g_usleep (1000);
+  /* That was done beside us, and may be what ends the session. */
+  g_clear_object (&f->source);
+  while (fake_vcenter_count_sessions (f->vcenter) > 0)
+    g_usleep (1000);
 }
 
 /* What changed, as open_point() asks for it; there is nothing to read the disk from here. */
@@ -335,6 +339,20 @@ assert_warm (Fixture *f, const char *id, const char *category, const char *text)
   g_assert_nonnull (strstr (concern->assessment, text));
 }
 
+/* Exports are of whole disks. */
+static void
+test_transport (Fixture *f, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+
+  track (f);
+  g_clear_object (&f->source);
+  f->source = MTV_SOURCE (fixture_create (fake_vcenter_get_url (f->vcenter),
+                                          "{'user': <'user'>, 'transport': <'export'>}", &error));
+  g_assert_no_error (error);
+  assert_warm (f, "warm.transport", MTV_CONCERN_CRITICAL, "export");
+}
+
 static void
 test_check (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
@@ -343,7 +361,9 @@ test_check (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_autoptr (MtvVm) vm = fixture_get_vm (f);
   g_autoptr (GPtrArray) none = mtv_concerns_new ();
   mtv_source_check_warm (f->source, vm, none, NULL);
-  g_assert_cmpuint (none->len, ==, 0);
+  g_assert_cmpuint (none->len, ==, 1);
+  const MtvConcern *way = fixture_find_concern (none, "disk.transport");
+  g_assert_nonnull (strstr (way->assessment, "'Hard disk 1' is read by "));
 
   fake_vcenter_answer (f->vcenter, "HasPrivilegeOnEntities",
                        "<returnval><privAvailability><privId>A.B</privId><isGranted>true"
@@ -381,5 +401,6 @@ main (int argc, char **argv)
   ADD ("changes", test_changes);
   ADD ("tracking", test_tracking);
   ADD ("check", test_check);
+  ADD ("transport", test_transport);
   return g_test_run ();
 }
