@@ -252,7 +252,8 @@ reader_end_export (gpointer session, const char *id, gboolean aborted)
 {
   g_autoptr (MtvSoapCall) call = mtv_soap_call_new (
       aborted ? "HttpNfcLeaseAbort" : "HttpNfcLeaseComplete", "HttpNfcLease", id);
-  g_autoptr (xmlDoc) document = mtv_vsphere_session_call (session, call, NULL, NULL, NULL, NULL);
+
+  xmlFreeDoc (mtv_vsphere_session_call (session, call, NULL, NULL, NULL, NULL));
 }
 
 static MtvVsphereLease *

@@ -206,8 +206,8 @@ walk_once (Walk *walk, GCancellable *cancellable, GError **error)
 
   /* Else it would stay until the session ends. */
   g_autoptr (MtvSoapCall) call = mtv_soap_call_new ("DestroyView", "ContainerView", view);
-  g_autoptr (xmlDoc) document
-      = mtv_vsphere_session_call_once (walk->session, call, NULL, NULL, NULL, cancellable, NULL);
+  xmlFreeDoc (
+      mtv_vsphere_session_call_once (walk->session, call, NULL, NULL, NULL, cancellable, NULL));
   return TRUE;
 }
 

@@ -215,7 +215,7 @@ mtv_vsphere_snapshot_create (MtvVsphereSession *session, const char *vm, const c
 
   for (guint n = 0;;)
     {
-      g_auto (Look) look = { NULL };
+      g_auto (Look) look = { .snapshot = NULL };
       g_autofree char *fault = NULL;
       g_autoptr (GError) failed = NULL;
 
@@ -267,7 +267,7 @@ static gboolean
 remove_step (MtvVsphereSession *session, const char *vm, const char *name, gint64 deadline,
              guint *n, gboolean *done, GCancellable *cancellable, GError **error)
 {
-  g_auto (Look) look = { NULL };
+  g_auto (Look) look = { .snapshot = NULL };
   g_autofree char *fault = NULL;
   g_autoptr (GError) failed = NULL;
   gboolean ok = FALSE;

@@ -214,8 +214,9 @@ destroy_collector (Wait *wait, GCancellable *cancellable)
 {
   g_autoptr (MtvSoapCall) call
       = mtv_soap_call_new ("DestroyPropertyCollector", "PropertyCollector", wait->collector);
-  g_autoptr (xmlDoc) document
-      = mtv_vsphere_session_call_once (wait->session, call, NULL, NULL, NULL, cancellable, NULL);
+
+  xmlFreeDoc (
+      mtv_vsphere_session_call_once (wait->session, call, NULL, NULL, NULL, cancellable, NULL));
 }
 
 static xmlDoc *
@@ -287,8 +288,8 @@ cancel_thread (gpointer data)
 {
   Cancelling *cancelling = data;
   g_autoptr (MtvSoapCall) call = mtv_soap_call_new ("CancelTask", "Task", cancelling->task);
-  g_autoptr (xmlDoc) document
-      = mtv_vsphere_session_call (cancelling->session, call, NULL, NULL, NULL, NULL);
+
+  xmlFreeDoc (mtv_vsphere_session_call (cancelling->session, call, NULL, NULL, NULL, NULL));
 
   mtv_vsphere_session_unref (cancelling->session);
   g_free (cancelling->task);
