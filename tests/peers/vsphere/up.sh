@@ -11,6 +11,8 @@ if ! command -v go > /dev/null; then
   echo 'Go is not installed' >&2
   exit 77
 fi
+exec 9> "$folder/lock"
+flock 9
 stamp=$(cat "$here"/go.* "$here"/*/*.go | sha256sum)
 if [ "$stamp" != "$(cat "$folder/stamp" 2> /dev/null)" ]; then
   (cd "$here" && CGO_ENABLED=0 GOFLAGS=-mod=readonly GOTOOLCHAIN=local go build -buildvcs=false -trimpath \
