@@ -281,6 +281,28 @@ fake_world_dump (xmlNode *node)
   return text;
 }
 
+/* The object, or with a traversal what its property "recentTask" names, or what it lies in. */
+static void
+add_selected (FakeVcenter *self, GPtrArray *list, const xmlNode *set, FakeObject *object)
+{
+  const xmlNode *select = param (set, "selectSet");
+  const char *path = mtv_vsphere_xml_text (select, "path");
+
+  if (object != NULL && g_strcmp0 (path, "recentTask") == 0)
+    {
+      const char *task = g_hash_table_lookup (object->props, "recentTask");
+      object = task == NULL ? NULL : fake_world_get (self, NULL, task);
+      select = NULL;
+    }
+  while (object != NULL)
+    {
+      const char *parent = g_hash_table_lookup (object->props, "parent");
+
+      g_ptr_array_add (list, object);
+      object = select != NULL && parent != NULL ? fake_world_get (self, NULL, parent) : NULL;
+    }
+}
+
 /* FALSE: @out is the name of a fault. */
 static gboolean
 retrieve (FakeVcenter *self, const xmlNode *method, GString *out)
@@ -298,15 +320,7 @@ retrieve (FakeVcenter *self, const xmlNode *method, GString *out)
       return FALSE;
     }
   g_autoptr (GPtrArray) list = types != NULL ? list_of_types (self, types) : g_ptr_array_new ();
-  for (FakeObject *at = types != NULL ? NULL : object; at != NULL;)
-    {
-      const char *parent = g_hash_table_lookup (at->props, "parent");
-
-      g_ptr_array_add (list, at);
-      at = param (param (spec, "objectSet"), "selectSet") != NULL && parent != NULL
-               ? fake_world_get (self, NULL, parent)
-               : NULL;
-    }
+  add_selected (self, list, param (spec, "objectSet"), types != NULL ? NULL : object);
   g_string_append (out, "<returnval>");
   append_page (self, out, list, limit > 0 ? limit : G_MAXUINT, text);
   g_string_append (out, "</returnval>");

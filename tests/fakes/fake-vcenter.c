@@ -119,6 +119,26 @@ session_of (FakeVcenter *self, SoupServerMessage *message)
 }
 
 static void
+answer (FakeVcenter *self, xmlNode *method, SoupServerMessage *message)
+{
+  const char *name = (const char *) method->name;
+  guint count = GPOINTER_TO_UINT (g_hash_table_lookup (self->counts, name)) + 1;
+  g_autoptr (GString) out = g_string_new (NULL);
+
+  g_hash_table_insert (self->counts, g_strdup (name), GUINT_TO_POINTER (count));
+  g_hash_table_insert (self->last, g_strdup (name), fake_world_dump (method));
+  Script *script = take_script (self, name);
+  if (script != NULL)
+    {
+      play (self, script, method, message);
+      script_free (script);
+      return;
+    }
+  gboolean good = fake_world_call (self, method, session_of (self, message), message, out);
+  respond_soap (message, name, good, out->str);
+}
+
+static void
 handle (SoupServer *server, SoupServerMessage *message, const char *path, GHashTable *query,
         gpointer user_data)
 {
@@ -132,8 +152,6 @@ handle (SoupServer *server, SoupServerMessage *message, const char *path, GHashT
       = doc == NULL
             ? NULL
             : mtv_vsphere_xml_first (mtv_vsphere_xml_child (xmlDocGetRootElement (doc), "Body"));
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-  g_autoptr (GString) out = g_string_new (NULL);
 
   (void) server;
   (void) query;
@@ -142,19 +160,9 @@ handle (SoupServer *server, SoupServerMessage *message, const char *path, GHashT
       respond (message, 404, "not here");
       return;
     }
-  const char *name = (const char *) method->name;
-  guint count = GPOINTER_TO_UINT (g_hash_table_lookup (self->counts, name)) + 1;
-  g_hash_table_insert (self->counts, g_strdup (name), GUINT_TO_POINTER (count));
-  g_hash_table_insert (self->last, g_strdup (name), fake_world_dump (method));
-  Script *script = take_script (self, name);
-  if (script != NULL)
-    {
-      play (self, script, method, message);
-      script_free (script);
-      return;
-    }
-  gboolean good = fake_world_call (self, method, session_of (self, message), message, out);
-  respond_soap (message, name, good, out->str);
+  g_mutex_lock (&self->lock);
+  answer (self, method, message);
+  g_mutex_unlock (&self->lock);
 }
 
 static gpointer

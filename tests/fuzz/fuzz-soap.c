@@ -30,7 +30,7 @@ take_object (xmlNode *object, gpointer user_data, GError **error)
   g_autoptr (GVariant) variant = g_variant_ref_sink (mtv_vm_to_variant (vm->vm));
   g_autoptr (MtvVm) again = mtv_vm_from_variant (variant, error);
   g_assert_nonnull (again);
-  g_autofree char *datacenter = mtv_vsphere_places_get_datacenter (places, vm->vm->id);
+  g_free (mtv_vsphere_places_get_datacenter (places, vm->vm->id));
   return TRUE;
 }
 

@@ -24,6 +24,11 @@ MtvReader *mtv_vsphere_open (MtvVsphereSession *session, const MtvVsphereReading
                              const char *snapshot, const char *file, guint64 capacity,
                              gboolean parts, GCancellable *cancellable, GError **error);
 
+/* By which way each disk would be read during a warm migration, and why; makes no request. */
+void mtv_vsphere_open_check (MtvVsphereSession *session, const MtvVsphereReading *reading,
+                             const MtvVsphereVm *vm, MtvVspherePlaces *places, GPtrArray *concerns,
+                             GCancellable *cancellable);
+
 /* What the readers use of a MtvVsphereSession. */
 extern const MtvVsphereSessionFuncs mtv_vsphere_session_funcs;
 

@@ -206,8 +206,8 @@ walk_once (Walk *walk, GCancellable *cancellable, GError **error)
 
   /* Else it would stay until the session ends. */
   g_autoptr (MtvSoapCall) call = mtv_soap_call_new ("DestroyView", "ContainerView", view);
-  g_autoptr (xmlDoc) document
-      = mtv_vsphere_session_call_once (walk->session, call, NULL, NULL, NULL, cancellable, NULL);
+  xmlFreeDoc (
+      mtv_vsphere_session_call_once (walk->session, call, NULL, NULL, NULL, cancellable, NULL));
   return TRUE;
 }
 
@@ -290,6 +290,51 @@ mtv_vsphere_retrieve (MtvVsphereSession *session, const char *type, const char *
   return NULL;
 }
 
+static xmlDoc *
+retrieve_several (MtvVsphereSession *session, MtvSoapCall *call, GPtrArray **objects,
+                  GCancellable *cancellable, GError **error)
+{
+  xmlNode *response = NULL;
+
+  mtv_soap_call_end (call, "objectSet");
+  mtv_soap_call_end (call, "specSet");
+  mtv_soap_call_begin (call, "options", NULL);
+  mtv_soap_call_end (call, "options");
+  xmlDoc *document = call_and_again (session, call, &response, cancellable, error);
+  if (document == NULL)
+    return NULL;
+  *objects = g_ptr_array_new ();
+  for (xmlNode *object
+       = mtv_vsphere_xml_child (mtv_vsphere_xml_child (response, "returnval"), "objects");
+       object != NULL; object = mtv_vsphere_xml_next (object))
+    g_ptr_array_add (*objects, object);
+  return document;
+}
+
+xmlDoc *
+mtv_vsphere_retrieve_named (MtvVsphereSession *session, const char *type, const char *id,
+                            const char *path, const MtvVsphereQuestion *question,
+                            GPtrArray **objects, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (MtvSoapCall) call
+      = collector_call (session, "RetrievePropertiesEx", cancellable, error);
+
+  if (call == NULL)
+    return NULL;
+  mtv_soap_call_begin (call, "specSet", NULL);
+  add_question (call, question->type, question->paths);
+  mtv_soap_call_begin (call, "objectSet", NULL);
+  mtv_soap_call_add_ref (call, "obj", type, id);
+  mtv_soap_call_add_boolean (call, "skip", TRUE);
+  mtv_soap_call_begin (call, "selectSet", "TraversalSpec");
+  mtv_soap_call_add (call, "name", "named");
+  mtv_soap_call_add (call, "type", type);
+  mtv_soap_call_add (call, "path", path);
+  mtv_soap_call_add_boolean (call, "skip", FALSE);
+  mtv_soap_call_end (call, "selectSet");
+  return retrieve_several (session, call, objects, cancellable, error);
+}
+
 static void
 add_traversal (MtvSoapCall *call, const char *name, const char *type, const char *path)
 {
@@ -311,7 +356,6 @@ mtv_vsphere_retrieve_ancestors (MtvVsphereSession *session, const char *type, co
 {
   g_autoptr (MtvSoapCall) call
       = collector_call (session, "RetrievePropertiesEx", cancellable, error);
-  xmlNode *response = NULL;
 
   if (call == NULL)
     return NULL;
@@ -322,17 +366,5 @@ mtv_vsphere_retrieve_ancestors (MtvVsphereSession *session, const char *type, co
   mtv_soap_call_add_boolean (call, "skip", FALSE);
   add_traversal (call, "parent", "ManagedEntity", "parent");
   add_traversal (call, "vapp", "VirtualMachine", "parentVApp");
-  mtv_soap_call_end (call, "objectSet");
-  mtv_soap_call_end (call, "specSet");
-  mtv_soap_call_begin (call, "options", NULL);
-  mtv_soap_call_end (call, "options");
-  g_autoptr (xmlDoc) document = call_and_again (session, call, &response, cancellable, error);
-  if (document == NULL)
-    return NULL;
-  *objects = g_ptr_array_new ();
-  for (xmlNode *object
-       = mtv_vsphere_xml_child (mtv_vsphere_xml_child (response, "returnval"), "objects");
-       object != NULL; object = mtv_vsphere_xml_next (object))
-    g_ptr_array_add (*objects, object);
-  return g_steal_pointer (&document);
+  return retrieve_several (session, call, objects, cancellable, error);
 }

@@ -39,6 +39,13 @@ xmlDoc *mtv_vsphere_retrieve (MtvVsphereSession *session, const char *type, cons
                               const char *const *paths, xmlNode **object, GCancellable *cancellable,
                               GError **error);
 
+/* The same of all objects that the reference property @path of an object names; those that are gone
+ * are left out. @objects: (out) (element-type xmlNode) (transfer container) of what is returned.
+ * (transfer full) */
+xmlDoc *mtv_vsphere_retrieve_named (MtvVsphereSession *session, const char *type, const char *id,
+                                    const char *path, const MtvVsphereQuestion *question,
+                                    GPtrArray **objects, GCancellable *cancellable, GError **error);
+
 /* Of an object and all that it lies in, up to the root: ManagedEntity.parent, and the folder of a
  * vApp. @objects: (out) (element-type xmlNode) (transfer container) of what is returned. (transfer
  * full) */

@@ -295,7 +295,7 @@ log_in (MtvVsphereSession *self)
 {
   const MtvVsphereService *service = self->service;
   g_autoptr (GError) error = NULL;
-  g_auto (Login) login = { NULL };
+  g_auto (Login) login = { .rest = NULL };
 
   self->wanted = FALSE;
   if (self->rest != NULL)

@@ -91,14 +91,12 @@ typedef struct
 {
   char *snapshot; /* (owned) (nullable) the one that was looked for */
   gboolean consolidation_needed;
-  GPtrArray *tasks; /* (owned) (element-type utf8) recent ones */
 } Look;
 
 static void
 look_clear (Look *look)
 {
   g_clear_pointer (&look->snapshot, g_free);
-  g_clear_pointer (&look->tasks, g_ptr_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Look, look_clear)
 
@@ -106,8 +104,7 @@ static gboolean
 look_at (MtvVsphereSession *session, const char *vm, const char *name, Look *look,
          GCancellable *cancellable, GError **error)
 {
-  static const char *const paths[]
-      = { "snapshot", "runtime.consolidationNeeded", "recentTask", NULL };
+  static const char *const paths[] = { "snapshot", "runtime.consolidationNeeded", NULL };
   xmlNode *object = NULL;
 
   look_clear (look);
@@ -118,29 +115,44 @@ look_at (MtvVsphereSession *session, const char *vm, const char *name, Look *loo
   look->snapshot = mtv_vsphere_snapshot_find (mtv_vsphere_object_get (object, paths[0]), name);
   look->consolidation_needed
       = mtv_vsphere_xml_boolean (mtv_vsphere_object_get (object, paths[1]), NULL);
-  look->tasks = g_ptr_array_new_with_free_func (g_free);
-  for (xmlNode *task = mtv_vsphere_xml_first (mtv_vsphere_object_get (object, paths[2]));
-       task != NULL; task = mtv_vsphere_xml_after (task))
-    if (mtv_vsphere_xml_text (task, NULL) != NULL)
-      g_ptr_array_add (look->tasks, g_strdup (mtv_vsphere_xml_text (task, NULL)));
   return TRUE;
 }
 
-/* Is @task one that makes or removes a snapshot, and not over? */
+/* Of a task: does it make or remove a snapshot, and is not over? */
 static gboolean
-task_matters (MtvVsphereSession *session, const char *task, GCancellable *cancellable)
+matters (const xmlNode *info)
 {
-  static const char *const paths[] = { "info", NULL };
-  xmlNode *object = NULL;
-  g_autoptr (xmlDoc) document
-      = mtv_vsphere_retrieve (session, "Task", task, paths, &object, cancellable, NULL);
-  xmlNode *info = document == NULL ? NULL : mtv_vsphere_object_get (object, "info");
   const char *state = mtv_vsphere_xml_text (info, "state");
   const char *what = mtv_vsphere_xml_text (info, "descriptionId");
 
   return (g_strcmp0 (state, "queued") == 0 || g_strcmp0 (state, "running") == 0) && what != NULL
          && (g_str_has_suffix (what, ".createSnapshot")
              || g_str_has_suffix (what, "napshot.remove"));
+}
+
+/* Waits for all of those. @waited: there was one. */
+static gboolean
+await_tasks (MtvVsphereSession *session, const char *vm, gint64 deadline, gboolean *waited,
+             GCancellable *cancellable, GError **error)
+{
+  static const char *const paths[] = { "info", NULL };
+  const MtvVsphereQuestion question = { "Task", paths };
+  g_autoptr (GPtrArray) tasks = NULL;
+  g_autoptr (xmlDoc) document = mtv_vsphere_retrieve_named (
+      session, "VirtualMachine", vm, "recentTask", &question, &tasks, cancellable, error);
+
+  for (guint i = 0; document != NULL && i < tasks->len; i++)
+    {
+      const xmlNode *task = g_ptr_array_index (tasks, i);
+
+      if (mtv_vsphere_object_id (task) == NULL || !matters (mtv_vsphere_object_get (task, "info")))
+        continue;
+      *waited = TRUE;
+      if (!mtv_vsphere_task_await (session, mtv_vsphere_object_id (task), deadline, cancellable,
+                                   error))
+        return FALSE;
+    }
+  return document != NULL;
 }
 
 /* A daemon that crashed may have left such a task running: what it makes is not there yet, and
@@ -153,16 +165,10 @@ look_after_tasks (MtvVsphereSession *session, const char *vm, const char *name, 
 
   if (!look_at (session, vm, name, look, cancellable, error))
     return FALSE;
-  for (guint i = 0; look->snapshot == NULL && i < look->tasks->len; i++)
-    {
-      const char *task = g_ptr_array_index (look->tasks, i);
-
-      if (!task_matters (session, task, cancellable))
-        continue;
-      if (!mtv_vsphere_task_await (session, task, deadline, cancellable, error))
-        return FALSE;
-      waited = TRUE;
-    }
+  if (look->snapshot != NULL)
+    return TRUE;
+  if (!await_tasks (session, vm, deadline, &waited, cancellable, error))
+    return FALSE;
   return !waited || look_at (session, vm, name, look, cancellable, error);
 }
 
@@ -209,7 +215,7 @@ mtv_vsphere_snapshot_create (MtvVsphereSession *session, const char *vm, const c
 
   for (guint n = 0;;)
     {
-      g_auto (Look) look = { NULL };
+      g_auto (Look) look = { .snapshot = NULL };
       g_autofree char *fault = NULL;
       g_autoptr (GError) failed = NULL;
 
@@ -261,7 +267,7 @@ static gboolean
 remove_step (MtvVsphereSession *session, const char *vm, const char *name, gint64 deadline,
              guint *n, gboolean *done, GCancellable *cancellable, GError **error)
 {
-  g_auto (Look) look = { NULL };
+  g_auto (Look) look = { .snapshot = NULL };
   g_autofree char *fault = NULL;
   g_autoptr (GError) failed = NULL;
   gboolean ok = FALSE;

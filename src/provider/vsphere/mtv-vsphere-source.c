@@ -188,11 +188,11 @@ find_missing_privileges (MtvVsphereSession *session, const char *vm, GCancellabl
 static void
 vsphere_check_warm (MtvSource *source, MtvVm *vm, GPtrArray *concerns, GCancellable *cancellable)
 {
-  MtvVsphereSession *session = session_of (source);
+  MtvVsphereSource *self = MTV_VSPHERE_SOURCE (source);
   g_autoptr (GError) error = NULL;
   g_autoptr (MtvVspherePlaces) places = NULL;
   g_autoptr (MtvVsphereVm) now
-      = mtv_vsphere_inventory_look_up (session, vm->id, &places, cancellable, &error);
+      = mtv_vsphere_inventory_look_up (self->session, vm->id, &places, cancellable, &error);
 
   if (now == NULL)
     {
@@ -202,7 +202,8 @@ vsphere_check_warm (MtvSource *source, MtvVm *vm, GPtrArray *concerns, GCancella
       return;
     }
   mtv_vsphere_concerns_add_warm (now, places, concerns);
-  g_autofree char *missing = find_missing_privileges (session, vm->id, cancellable);
+  mtv_vsphere_open_check (self->session, &self->reading, now, places, concerns, cancellable);
+  g_autofree char *missing = find_missing_privileges (self->session, vm->id, cancellable);
   if (missing != NULL)
     mtv_vsphere_concerns_add_missing (concerns, vm->name, missing);
 }

@@ -7,12 +7,12 @@
 
 #define WAIT_SECONDS 20 /* that a server may hold an answer back: less than it may be silent */
 #define LOST_USEC (5 * 60 * G_USEC_PER_SEC) /* that a server may be away */
+#define MAX_MISSING 3
 #define FIRST_PAUSE_USEC (250 * 1000)
 #define LONGEST_PAUSE_USEC (15 * G_USEC_PER_SEC)
 
-/* FALSE when cancelled. */
-static gboolean
-pause_for (gint64 usec, GCancellable *cancellable)
+gboolean
+mtv_vsphere_pause (gint64 usec, GCancellable *cancellable)
 {
   GPollFD fd;
 
@@ -43,7 +43,7 @@ mtv_vsphere_task_back_off (const char *fault, guint *n, gint64 deadline, GCancel
       || g_get_monotonic_time () + length > deadline)
     return FALSE;
   (*n)++;
-  return pause_for (length, cancellable);
+  return mtv_vsphere_pause (length, cancellable);
 }
 
 /* One wait. */
@@ -58,6 +58,7 @@ typedef struct
   char *collector;    /* (owned) (nullable) of the session that it was made in */
   char *version;      /* (owned) */
   gboolean forgotten; /* so begin again: the session or the collector is gone */
+  guint n_missing;    /* how often in a row something was not there: the object itself? */
 } Wait;
 
 static void
@@ -77,10 +78,13 @@ wait_call (Wait *wait, const MtvSoapCall *call, gboolean of_collector, xmlNode *
   xmlDoc *document = mtv_vsphere_session_call_once (wait->session, call, NULL, response, &fault,
                                                     cancellable, error);
 
+  gboolean missing = of_collector && g_strcmp0 (fault, "ManagedObjectNotFound") == 0;
+  if (missing)
+    wait->n_missing++;
   wait->forgotten = g_strcmp0 (fault, "NotAuthenticated") == 0
+                    || (missing && wait->n_missing < MAX_MISSING)
                     || (of_collector
-                        && (g_strcmp0 (fault, "ManagedObjectNotFound") == 0
-                            || g_strcmp0 (fault, "InvalidCollectorVersion") == 0
+                        && (g_strcmp0 (fault, "InvalidCollectorVersion") == 0
                             || g_strcmp0 (fault, "RequestCanceled") == 0));
   return document;
 }
@@ -197,7 +201,7 @@ follow (Wait *wait, gint64 deadline, xmlNode **val, GCancellable *cancellable, G
           wait->version = g_strdup (version);
         }
       if (g_get_monotonic_time () - began < FIRST_PAUSE_USEC && *val == NULL)
-        pause_for (FIRST_PAUSE_USEC, cancellable); /* it should have held its answer back */
+        mtv_vsphere_pause (FIRST_PAUSE_USEC, cancellable); /* it should have held its answer back */
     }
   g_set_error (error, MTV_ERROR, MTV_ERROR_UNREACHABLE,
                "%s: '%s' took too long, and goes on at the server",
@@ -210,8 +214,9 @@ destroy_collector (Wait *wait, GCancellable *cancellable)
 {
   g_autoptr (MtvSoapCall) call
       = mtv_soap_call_new ("DestroyPropertyCollector", "PropertyCollector", wait->collector);
-  g_autoptr (xmlDoc) document
-      = mtv_vsphere_session_call_once (wait->session, call, NULL, NULL, NULL, cancellable, NULL);
+
+  xmlFreeDoc (
+      mtv_vsphere_session_call_once (wait->session, call, NULL, NULL, NULL, cancellable, NULL));
 }
 
 static xmlDoc *
@@ -253,7 +258,7 @@ mtv_vsphere_wait_for (MtvVsphereSession *session, const char *type, const char *
         }
       gboolean lost = wait.forgotten || g_error_matches (failed, MTV_ERROR, MTV_ERROR_UNREACHABLE);
       if (!lost || now > deadline || now - lost_since > LOST_USEC
-          || !pause_for (pause_length (n), cancellable))
+          || !mtv_vsphere_pause (pause_length (n), cancellable))
         {
           g_propagate_error (error, g_steal_pointer (&failed));
           return NULL;
@@ -283,8 +288,8 @@ cancel_thread (gpointer data)
 {
   Cancelling *cancelling = data;
   g_autoptr (MtvSoapCall) call = mtv_soap_call_new ("CancelTask", "Task", cancelling->task);
-  g_autoptr (xmlDoc) document
-      = mtv_vsphere_session_call (cancelling->session, call, NULL, NULL, NULL, NULL);
+
+  xmlFreeDoc (mtv_vsphere_session_call (cancelling->session, call, NULL, NULL, NULL, NULL));
 
   mtv_vsphere_session_unref (cancelling->session);
   g_free (cancelling->task);

@@ -27,6 +27,9 @@ gboolean mtv_vsphere_task_run (MtvVsphereSession *session, const MtvSoapCall *ca
 gboolean mtv_vsphere_task_await (MtvVsphereSession *session, const char *task, gint64 deadline,
                                  GCancellable *cancellable, GError **error);
 
+/* FALSE when cancelled. */
+gboolean mtv_vsphere_pause (gint64 usec, GCancellable *cancellable);
+
 /* After a @fault (nullable) that says that the object is busy: waits, a little longer each time,
  * and tells that it is worth another try before @deadline. @n: how many there were, at first 0. */
 gboolean mtv_vsphere_task_back_off (const char *fault, guint *n, gint64 deadline,

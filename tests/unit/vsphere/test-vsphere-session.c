@@ -271,6 +271,7 @@ test_settings (void)
       g_autoptr (GError) error = NULL;
       g_autoptr (MtvProvider) provider = fixture_create (cases[i].url, cases[i].settings, &error);
 
+      g_assert_true ((provider != NULL) == (cases[i].text == NULL));
       if (cases[i].text == NULL)
         g_assert_no_error (error);
       else

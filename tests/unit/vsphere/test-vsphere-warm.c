@@ -90,6 +90,7 @@ test_quiesce (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   fake_vcenter_task_fault (f->vcenter, "CreateSnapshot_Task", "ApplicationQuiesceFault", 1);
   g_autoptr (MtvPoint) point = create (f, vm);
   g_autofree char *last = fake_vcenter_get_last (f->vcenter, "CreateSnapshot_Task");
+  g_assert_nonnull (point);
   g_assert_nonnull (strstr (last, "<quiesce>false</quiesce>"));
   remove_it (f, NULL);
 
@@ -103,6 +104,7 @@ test_quiesce (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   fake_vcenter_set (f->vcenter, FAKE_VM, "runtime.powerState", "VirtualMachinePowerState",
                     "poweredOff");
   g_autoptr (MtvPoint) off = create (f, vm);
+  g_assert_nonnull (off);
   g_autofree char *asked = fake_vcenter_get_last (f->vcenter, "CreateSnapshot_Task");
   g_assert_nonnull (strstr (asked, "<quiesce>false</quiesce>"));
 }
@@ -148,14 +150,14 @@ test_task_of_before (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   fake_vcenter_set (f->vcenter, "Task:task-77", "info", "TaskInfo",
                     "<descriptionId>VirtualMachine.createSnapshot</descriptionId>"
                     "<state>running</state>");
-  fake_vcenter_set (f->vcenter, FAKE_VM, "recentTask", "ArrayOfManagedObjectReference",
-                    "<ManagedObjectReference type=\"Task\">task-77</ManagedObjectReference>");
+  fake_vcenter_set (f->vcenter, FAKE_VM, "recentTask", "x", "task-77"); /* its id alone */
   fake_vcenter_answer (f->vcenter, "WaitForUpdatesEx",
                        "<returnval><version>1</version><filterSet><objectSet><kind>enter</kind>"
                        "<changeSet><name>info</name><op>assign</op><val><state>success</state>"
                        "</val></changeSet></objectSet></filterSet></returnval>",
                        1);
   g_autoptr (MtvPoint) point = create (f, vm);
+  g_assert_nonnull (point);
   g_assert_cmpuint (fake_vcenter_count (f->vcenter, "WaitForUpdatesEx"), ==, 2);
 }
 
@@ -243,6 +245,10 @@ test_cancel (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_thread_join (thread);
   while (fake_vcenter_count (f->vcenter, "CancelTask") == 0)
     g_usleep (1000);
+  /* That was done beside us, and may be what ends the session. */
+  g_clear_object (&f->source);
+  while (fake_vcenter_count_sessions (f->vcenter) > 0)
+    g_usleep (1000);
 }
 
 /* What changed, as open_point() asks for it; there is nothing to read the disk from here. */
@@ -261,8 +267,7 @@ test_changes (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   f->source = MTV_SOURCE (
       fixture_create (fake_vcenter_get_url (f->vcenter), "{'user': <'user'>}", &error));
 
-  g_autoptr (MtvReader) reader
-      = mtv_source_open_point (f->source, vm, 0, point, since, &changes, NULL, NULL);
+  g_assert_null (mtv_source_open_point (f->source, vm, 0, point, since, &changes, NULL, NULL));
   g_autofree char *last = fake_vcenter_get_last (f->vcenter, "QueryChangedDiskAreas");
   g_autofree char *expected
       = g_strdup_printf ("<changeId>%s</changeId>", (const char *) since->change_ids->pdata[0]);
@@ -272,16 +277,13 @@ test_changes (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   /* Another epoch, a disk that had no id, a snapshot of somebody else's: nothing is asked. */
   g_autofree char *id = g_strdup (since->change_ids->pdata[0]);
   ((char *) since->change_ids->pdata[0])[0] = '9';
-  g_autoptr (MtvReader) reset
-      = mtv_source_open_point (f->source, vm, 0, point, since, &changes, NULL, NULL);
+  g_assert_null (mtv_source_open_point (f->source, vm, 0, point, since, &changes, NULL, NULL));
   ((char *) since->change_ids->pdata[0])[0] = '\0';
-  g_autoptr (MtvReader) none
-      = mtv_source_open_point (f->source, vm, 0, point, since, &changes, NULL, NULL);
+  g_assert_null (mtv_source_open_point (f->source, vm, 0, point, since, &changes, NULL, NULL));
   g_free (since->change_ids->pdata[0]);
   since->change_ids->pdata[0] = g_steal_pointer (&id);
   fake_vcenter_add_snapshot (f->vcenter, "snapshot-9", "before the update");
-  g_autoptr (MtvReader) foreign
-      = mtv_source_open_point (f->source, vm, 0, point, since, &changes, NULL, NULL);
+  g_assert_null (mtv_source_open_point (f->source, vm, 0, point, since, &changes, NULL, NULL));
   g_assert_null (changes);
   g_assert_cmpuint (fake_vcenter_count (f->vcenter, "QueryChangedDiskAreas"), ==, 1);
 
@@ -336,6 +338,20 @@ assert_warm (Fixture *f, const char *id, const char *category, const char *text)
   g_assert_nonnull (strstr (concern->assessment, text));
 }
 
+/* Exports are of whole disks. */
+static void
+test_transport (Fixture *f, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+
+  track (f);
+  g_clear_object (&f->source);
+  f->source = MTV_SOURCE (fixture_create (fake_vcenter_get_url (f->vcenter),
+                                          "{'user': <'user'>, 'transport': <'export'>}", &error));
+  g_assert_no_error (error);
+  assert_warm (f, "warm.transport", MTV_CONCERN_CRITICAL, "export");
+}
+
 static void
 test_check (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
@@ -344,7 +360,9 @@ test_check (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_autoptr (MtvVm) vm = fixture_get_vm (f);
   g_autoptr (GPtrArray) none = mtv_concerns_new ();
   mtv_source_check_warm (f->source, vm, none, NULL);
-  g_assert_cmpuint (none->len, ==, 0);
+  g_assert_cmpuint (none->len, ==, 1);
+  const MtvConcern *way = fixture_find_concern (none, "disk.transport");
+  g_assert_nonnull (strstr (way->assessment, "'Hard disk 1' is read by "));
 
   fake_vcenter_answer (f->vcenter, "HasPrivilegeOnEntities",
                        "<returnval><privAvailability><privId>A.B</privId><isGranted>true"
@@ -382,5 +400,6 @@ main (int argc, char **argv)
   ADD ("changes", test_changes);
   ADD ("tracking", test_tracking);
   ADD ("check", test_check);
+  ADD ("transport", test_transport);
   return g_test_run ();
 }
