@@ -13,6 +13,9 @@ packages_guest=(busybox-static cpio e2fsprogs fdisk grub-common grub-pc-bin pyth
 packages_test=(python3-gi python3-dbusmock python3-xxhash nbdkit libxml2-utils polkitd procps
   shellcheck codespell man-db groff-base zsh bash-completion systemd dbus strace util-linux xz-utils
   gzip nginx-light openssl zstd)
+# A libvirtd with QEMU, and what assembles its guest.
+packages_libvirt=(binutils gcc libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu
+  qemu-system-x86 qemu-utils seabios util-linux)
 packages_system=(systemd systemd-container dbus polkitd python3-gi)
 packages_clang=(clang-14 clang-format-14 clang-tidy-14 clang-tools-14 libclang-rt-14-dev)
 

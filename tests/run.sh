@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # run.sh [SUITE…]: installs what the tests need, builds, runs all suites or those named.
 #   unit bus lint e2e   the tests of meson
+#   libvirt             the libvirt provider with a libvirtd and guests of its own
 #   system              mtvd under a real systemd in a container; needs root
 #   sanitize            unit, bus and e2e with AddressSanitizer and UndefinedBehaviorSanitizer
 #   clang               builds with clang, warnings are errors
@@ -14,7 +15,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
 
-all=(lint unit bus sanitize e2e system clang tidy fuzz)
+all=(lint unit bus sanitize e2e libvirt system clang tidy fuzz)
 build=$(realpath -m "${MTV_BUILD:-build-test}")
 fuzz_seconds=${MTV_FUZZ_SECONDS:-60}
 passed=0 failed=0 skipped=0
@@ -31,6 +32,7 @@ needed_packages ()
   for suite in "$@"; do
     case $suite in
       e2e | sanitize | system) printf '%s\n' "${packages_guest[@]}" ;;&
+      libvirt) printf '%s\n' "${packages_libvirt[@]}" ;;
       system) printf '%s\n' "${packages_system[@]}" ;;
       clang | tidy | fuzz | lint) printf '%s\n' "${packages_clang[@]}" ;;
     esac
@@ -92,6 +94,7 @@ suite_unit () { build_of test && meson_suites test unit unit; }
 suite_bus () { build_of test && meson_suites test bus bus; }
 suite_lint () { build_of test && meson_suites test lint lint; }
 suite_e2e () { build_of test && meson_suites test e2e e2e; }
+suite_libvirt () { build_of test && meson_suites test libvirt libvirt; }
 
 suite_system ()
 {
