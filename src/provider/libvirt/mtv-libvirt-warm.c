@@ -86,8 +86,9 @@ open_off (MtvVm *vm, const MtvVmDisk *disk, const MtvPoint *point, const MtvPoin
 
   if (identity == NULL || strcmp (identity, point->remote_id) == 0)
     return identity != NULL ? g_steal_pointer (&reader) : NULL;
-  g_set_error (error, MTV_ERROR, MTV_ERROR_SOURCE_CHANGED,
-               "The disks of '%s' were written to since it was shut down", vm->name);
+  g_set_error (error, MTV_ERROR, MTV_ERROR_NOT_FOUND,
+               "The instant '%s' of '%s' is gone: its disks were written to since", point->key,
+               vm->name);
   return NULL;
 }
 
