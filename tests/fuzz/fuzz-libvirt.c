@@ -28,6 +28,7 @@ check_domain (const char *text, gsize size)
   g_autoptr (GVariant) variant = g_variant_ref_sink (mtv_vm_to_variant (vm));
   g_autoptr (MtvVm) again = mtv_vm_from_variant (variant, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (again);
   for (guint i = 0; i < vm->disks->len; i++)
     {
       const MtvVmDisk *disk = vm->disks->pdata[i];
@@ -54,6 +55,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   g_autoptr (MtvLibvirtBackup) job = mtv_libvirt_backup_parse ((const char *) data, size, &error);
   g_autofree char *reduced = mtv_libvirt_backup_reduce_checkpoint (text, "vda");
 
+  g_assert_true (reduced == NULL || g_utf8_validate (reduced, -1, NULL));
   check_error (job != NULL, error);
   mtv_libvirt_domain_can_be_asked (text);
   check_domain ((const char *) data, size);

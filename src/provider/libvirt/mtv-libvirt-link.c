@@ -3,6 +3,7 @@
 
 #include "base/mtv-error.h"
 #include "provider/libvirt/mtv-libvirt-address.h"
+#include "provider/libvirt/mtv-libvirt-events.h"
 
 #include <errno.h>
 #include <libvirt/virterror.h>
@@ -52,23 +53,12 @@ ignore_error (void *data, virErrorPtr error)
 }
 
 static gpointer
-event_thread (gpointer data)
-{
-  (void) data;
-  while (virEventRunDefaultImpl () == 0)
-    ;
-  return NULL;
-}
-
-/* Keepalive needs libvirt's event loop, which is one for the process and never ends. */
-static gpointer
 set_up (gpointer data)
 {
   (void) data;
   virInitialize ();
   virSetErrorFunc (NULL, ignore_error);
-  if (virEventRegisterDefaultImpl () == 0)
-    g_thread_unref (g_thread_new ("mtv-libvirt", event_thread, NULL));
+  mtv_libvirt_events_start ();
   return NULL;
 }
 
