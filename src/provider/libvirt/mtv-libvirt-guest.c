@@ -144,19 +144,37 @@ check_can_be_asked (virDomain *domain, GError **error)
   return FALSE;
 }
 
+/* What it had in memory is in a file; to be switched off is to lose that. */
+static gboolean
+drop_saved (virDomain *domain, gboolean force, GError **error)
+{
+  if (!force)
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
+                   "The guest of '%s' cannot be asked to shut down: it is saved to disk; start it "
+                   "first",
+                   virDomainGetName (domain));
+      return FALSE;
+    }
+  if (virDomainManagedSaveRemove (domain, 0) == 0)
+    return TRUE;
+  mtv_libvirt_set_error (error, "Cannot remove what '%s' had in memory", virDomainGetName (domain));
+  return FALSE;
+}
+
 /* Without flags libvirt asks the agent, where one runs, or else by ACPI. Destroying sends QEMU a
  * signal that it ends well by, with its bitmaps saved, before it kills. */
 gboolean
 mtv_libvirt_guest_shut_down (virDomain *domain, gboolean force, GError **error)
 {
+  g_autoptr (GError) local = NULL;
+
   if (!mtv_libvirt_guest_is_active (domain))
-    return TRUE;
+    return virDomainHasManagedSaveImage (domain, 0) != 1 || drop_saved (domain, force, error);
   if (!force && !check_can_be_asked (domain, error))
     return FALSE;
   if ((force ? virDomainDestroyFlags (domain, 0) : virDomainShutdownFlags (domain, 0)) == 0)
     return TRUE;
-
-  g_autoptr (GError) local = NULL;
   mtv_libvirt_set_error (&local, "Cannot %s '%s'", force ? "switch off" : "shut down",
                          virDomainGetName (domain));
   if (!mtv_libvirt_guest_is_active (domain))

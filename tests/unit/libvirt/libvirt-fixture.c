@@ -52,14 +52,14 @@ start_libvirtd (const char *folder)
 }
 
 MtvSource *
-world_connect (World *self, const char *scratch_folder)
+world_connect (World *self, const char *folder, const char *scratch_folder)
 {
   g_auto (GVariantDict) settings;
   g_autoptr (GError) error = NULL;
   g_autoptr (MtvProviderConfig) config = g_new0 (MtvProviderConfig, 1);
 
   g_variant_dict_init (&settings, NULL);
-  g_variant_dict_insert (&settings, "folder", "s", self->sockets);
+  g_variant_dict_insert (&settings, "folder", "s", folder);
   if (scratch_folder != NULL)
     g_variant_dict_insert (&settings, "scratch-folder", "s", scratch_folder);
   config->url = g_strdup (self->uri);
@@ -86,7 +86,7 @@ world_get (void)
           the_world->sockets = g_build_filename (folder, "run", NULL);
           the_world->folder = g_steal_pointer (&folder);
           the_world->uri = g_steal_pointer (&uri);
-          the_world->source = world_connect (the_world, NULL);
+          the_world->source = world_connect (the_world, the_world->sockets, NULL);
         }
     }
   if (the_world == NULL)

@@ -18,8 +18,8 @@ typedef struct
 World *world_get (void);
 void world_drop (void); /* at the end */
 
-/* Another provider, as after a restart. */
-MtvSource *world_connect (World *self, const char *scratch_folder);
+/* Another provider, as after a restart. @scratch_folder: (nullable) */
+MtvSource *world_connect (World *self, const char *folder, const char *scratch_folder);
 
 /* What virsh says; it has to succeed. (transfer full) */
 char *world_virsh (World *self, const char *command, ...) G_GNUC_PRINTF (2, 3);

@@ -147,7 +147,7 @@ test_adopt (void)
   world_wait_for_writes (world, vm, 50);
 
   g_clear_object (&world->source);
-  world->source = world_connect (world, NULL);
+  world->source = world_connect (world, world->sockets, NULL);
   g_autoptr (MtvPoint) again = point (world, vm, KEY1, NULL);
   copy_round (&other, world, vm, 0, again, NULL, FALSE);
   g_assert_cmpmem (one.bytes, one.size, other.bytes, other.size);
@@ -438,6 +438,83 @@ test_gone (void)
   g_assert_nonnull (strstr (error->message, "odd"));
 }
 
+/* QEMU may not make its socket, or not have its scratch files, where it is told to. */
+static void
+test_folders (void)
+{
+  World *world = world_get ();
+  g_auto (Copy) guest = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  if (world == NULL)
+    return;
+  MtvSource *good = world->source;
+  g_autofree char *nowhere = g_build_filename (world->folder, "libvirtd.pid", "x", NULL);
+  g_autofree char *scratch = g_build_filename (world->folder, "data", NULL);
+  g_autofree char *longer = g_strnfill (100, 'x');
+  g_autofree char *too_long = g_strconcat ("/tmp/", longer, NULL);
+  g_autoptr (MtvVm) vm = world_vm (world, "writer");
+  world_start (world, "writer");
+  g_autoptr (MtvSource) bad_folder = world_connect (world, nowhere, NULL);
+  g_autoptr (MtvSource) long_folder = world_connect (world, too_long, NULL);
+  g_autoptr (MtvSource) bad_scratch = world_connect (world, world->sockets, "/nowhere");
+  g_autoptr (MtvSource) device_scratch = world_connect (world, world->sockets, "/dev/shm");
+  MtvSource *const bad[] = { bad_folder, long_folder, bad_scratch, device_scratch };
+  const char *const what[] = { nowhere, too_long, "/nowhere", "scratch-folder" };
+  for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_assert_null (mtv_source_create_point (bad[i], vm, KEY1, NULL, NULL, &error));
+      g_assert_nonnull (strstr (error->message, what[i]));
+      g_clear_error (&error);
+      world_assert_clean (world, "writer");
+    }
+
+  world->source = world_connect (world, world->sockets, scratch);
+  g_autoptr (MtvPoint) first = point (world, vm, KEY1, NULL);
+  g_autofree char *file = g_strdup_printf ("%s/" KEY1 "-vda.scratch", scratch);
+  g_assert_true (g_file_test (file, G_FILE_TEST_EXISTS));
+  copy_round (&guest, world, vm, 0, first, NULL, FALSE);
+  drop (world, vm, MTV_SOURCE_SNAPSHOT, KEY1);
+  drop (world, vm, MTV_SOURCE_MARK, KEY1);
+  g_assert_false (g_file_test (file, G_FILE_TEST_EXISTS));
+  shut_down (world, vm, TRUE);
+  world_assert_clean (world, "writer");
+  g_object_unref (world->source);
+  world->source = good;
+}
+
+/* What is saved to disk does not run, but is not off either. */
+static void
+test_saved (void)
+{
+  World *world = world_get ();
+  g_autoptr (GError) error = NULL;
+
+  if (world == NULL)
+    return;
+  g_autoptr (MtvVm) vm = world_vm (world, "writer");
+  world_start (world, "writer");
+  g_free (world_virsh (world, "suspend writer"));
+  world_wait_for_power (world, vm, MTV_POWER_SUSPENDED);
+  g_free (world_virsh (world, "resume writer"));
+  world_wait_for_power (world, vm, MTV_POWER_ON);
+  g_free (world_virsh (world, "managedsave writer"));
+  world_wait_for_power (world, vm, MTV_POWER_SUSPENDED);
+  g_assert_false (mtv_source_shut_down (world->source, vm, FALSE, NULL, &error));
+  g_assert_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED);
+  g_assert_nonnull (strstr (error->message, "writer"));
+  g_clear_error (&error);
+  for (int i = 0; i < 2; i++)
+    {
+      mtv_source_start (world->source, vm, NULL, &error);
+      g_assert_no_error (error);
+      world_wait_for_power (world, vm, MTV_POWER_ON);
+    }
+  g_free (world_virsh (world, "managedsave writer"));
+  shut_down (world, vm, TRUE);
+  shut_down (world, vm, FALSE);
+}
+
 /* The daemon goes and comes back; QEMU, and with it the point, stays. */
 static void
 test_daemon_restarted (void)
@@ -487,6 +564,8 @@ main (int argc, char **argv)
   g_test_add_func ("/libvirt/cold", test_cold);
   g_test_add_func ("/libvirt/off-point-changed", test_off_point_changed);
   g_test_add_func ("/libvirt/gone", test_gone);
+  g_test_add_func ("/libvirt/folders", test_folders);
+  g_test_add_func ("/libvirt/saved", test_saved);
   g_test_add_func ("/libvirt/daemon-restarted", test_daemon_restarted);
   int status = g_test_run ();
   world_drop ();
