@@ -54,6 +54,15 @@ void mtv_engine_set_defaults_async (MtvEngine *self, GVariant *defaults,
                                     GAsyncReadyCallback callback, gpointer user_data);
 gboolean mtv_engine_set_defaults_finish (MtvEngine *self, GAsyncResult *result, GError **error);
 
+/* What copies may read, a(ss): targets and their rules, see mtv-throttle-rule.h. A target is "" for
+ * all copies together, or the name of a provider or of a plan; "provider/ID" or "plan/ID" where
+ * both are called the same. (transfer floating) */
+GVariant *mtv_engine_get_throttles (MtvEngine *self);
+/* Also for copies under way, but never for the last copy of a warm migration. */
+void mtv_engine_set_throttle_async (MtvEngine *self, const char *target, const char *rule,
+                                    GAsyncReadyCallback callback, gpointer user_data);
+gboolean mtv_engine_set_throttle_finish (MtvEngine *self, GAsyncResult *result, GError **error);
+
 /* What a user says of a provider; all (nullable). */
 typedef struct
 {
@@ -118,5 +127,12 @@ MtvTransfer *mtv_engine_verify (MtvEngine *self, MtvVerifyRequest *request, GErr
 /* MTV_ERROR_WRONG_STATE while it is under way. */
 gboolean mtv_engine_forget_transfer (MtvEngine *self, MtvTransfer *transfer, GError **error);
 guint mtv_engine_count_transfers (MtvEngine *self); /* those under way */
+
+/* A page of the ledger: what of ours exists, or may exist, at sources and destinations, oldest
+ * first. a(sussss): run, number of the job, id of the provider, kind, key, remote id or "". */
+void mtv_engine_load_ledger_async (MtvEngine *self, guint offset, guint limit,
+                                   GAsyncReadyCallback callback, gpointer user_data);
+GVariant *mtv_engine_load_ledger_finish (MtvEngine *self, GAsyncResult *result,
+                                         GError **error); /* (transfer full) */
 
 G_END_DECLS

@@ -2,10 +2,10 @@
 #pragma once
 
 #include "base/mtv-rate.h"
-#include "engine/mtv-cold-states.h"
 #include "engine/mtv-disk-set.h"
 #include "engine/mtv-engine-context.h"
-#include "engine/mtv-job.h"
+#include "engine/mtv-job-states.h"
+#include "engine/mtv-job-warm.h"
 #include "engine/mtv-migration.h"
 
 G_BEGIN_DECLS
@@ -19,11 +19,12 @@ struct _MtvJob
   MtvEngineContext *context; /* (unowned) */
   MtvJobRecord *record;      /* (owned) */
   char *plan_name;           /* (owned) */
-  MtvColdState state;        /* what the store has; record->state says the same */
+  MtvJobState state;         /* what the store has; record->state says the same */
 
   gboolean busy;             /* an operation or a commit is under way */
   GCancellable *cancellable; /* (owned) of the operation */
-  guint requests;            /* to cancel, that are being committed */
+  guint requests;            /* that are being committed */
+  guint asked;               /* requests so far */
   gboolean cancelling;       /* somebody asked, and it is committed */
 
   gboolean suspended;
@@ -42,6 +43,20 @@ struct _MtvJob
   guint ticker;        /* source id: progress while it copies or verifies */
   guint64 ticked_done; /* what the last tick told */
   guint64 saved_done;  /* what the store was told last */
+
+  /* Of a warm job, between its rounds. */
+  char *why;               /* (owned) (nullable) what was not done last time */
+  MtvJobEvent due;         /* what it waits for a slot for */
+  guint64 came_up;         /* when it came from the store; 0: not since its last round */
+  gboolean overdue;        /* its round was by then */
+  gboolean cutover_missed; /* its time had passed by more than the grace then */
+  gboolean cutover_ready;
+  MtvPrediction prediction;
+  GPtrArray *read_back; /* (owned) (nullable) (element-type GBytes) see MtvDiskSet */
+
+  gboolean asked_off, forced; /* while it shuts the VM down */
+
+  MtvThrottle *throttle; /* (owned) (nullable) of its copies, but for the last of a warm job */
 };
 
 /* @record: (transfer full). For a new job, and for one that the store had. */
@@ -54,30 +69,16 @@ void mtv_job_enter (MtvJob *self);
 /* Ends what runs at its next safe point, and what waits at once; the state stays. */
 void mtv_job_stop (MtvJob *self);
 
-/* The operation of the state that the job is in, in mtv-cold-job.c. Ends in mtv_job_done(). */
-void mtv_cold_job_enter (MtvJob *self);
-
-/* The operation ended: with @error (transfer full), or without, and then @batch (nullable)
- * (transfer full) is committed together with the step to the next state. */
-void mtv_job_done (MtvJob *self, MtvStoreBatch *batch, GError *error);
-
-/* Commits @batch (transfer full) with the record as it is, then calls @then with the job, unless
- * the daemon is stopping. Until it can be committed the job is suspended. */
-typedef void (*MtvJobFunc) (MtvJob *self);
-void mtv_job_commit (MtvJob *self, MtvStoreBatch *batch, MtvJobFunc then);
-
-/* Appends an entry of the job's timeline. @uid G_MAXUINT32: the daemon itself. */
-void mtv_job_add_event (MtvJob *self, MtvStoreBatch *batch, const char *event, guint32 uid,
-                        const char *format, ...) G_GNUC_PRINTF (5, 6);
+/* To the journal; @text begins without the VM's name. */
+void mtv_job_log (MtvJob *self, GLogLevelFlags level, const char *message_id, const char *text);
 
 void mtv_job_changed (MtvJob *self);
+void mtv_job_completed (MtvJob *self);
+void mtv_job_forget_alarm (MtvJob *self);
 void mtv_job_set_waiting (MtvJob *self, const char *waiting);
 
 /* The step that stands for the state, made on demand. (transfer none) */
 MtvStepRecord *mtv_job_get_step (MtvJob *self, const char *name);
-
-/* What the record says should be made, as destinations take it. (transfer none) */
-MtvTarget *mtv_job_get_target (MtvJob *self, GError **error);
 
 MtvProvider *mtv_job_get_provider (MtvJob *self, const char *id, GError **error);
 
@@ -85,6 +86,10 @@ MtvProvider *mtv_job_get_provider (MtvJob *self, const char *id, GError **error)
  * not while it is being forgotten, or its plan removed or started. FALSE with
  * MTV_ERROR_WRONG_STATE. */
 gboolean mtv_job_check_retry (MtvJob *self, GError **error);
+
+/* FALSE with MTV_ERROR_WRONG_STATE when another run has the VM in hand and one of both is warm. */
+gboolean mtv_job_check_rivals (MtvEngineContext *context, const char *source, const char *vm_id,
+                               gboolean warm, GError **error);
 
 /* Is there another job under way that is to have @name at @destination? */
 gboolean mtv_job_name_is_taken (MtvJob *self, const char *name);
