@@ -160,7 +160,7 @@ test_adopt (void)
 
   /* A job without what it has to be reckoned from is begun anew. */
   drop (world, vm, MTV_SOURCE_SNAPSHOT, KEY1);
-  g_autoptr (MtvPoint) second = point (world, vm, KEY2, again);
+  mtv_point_free (point (world, vm, KEY2, again));
   g_autoptr (MtvPoint) anew = point (world, vm, KEY2, NULL);
   copy_round (&other, world, vm, 0, anew, NULL, FALSE);
   drop (world, vm, MTV_SOURCE_SNAPSHOT, KEY2);
@@ -232,7 +232,7 @@ test_half_a_mark (void)
       g_autofree char *command = g_strdup_printf ("qemu-img bitmap --remove %s " KEY1, image);
 
       world_start (world, "writer");
-      g_autoptr (MtvPoint) first = point (world, vm, KEY1, NULL);
+      mtv_point_free (point (world, vm, KEY1, NULL));
       drop (world, vm, MTV_SOURCE_SNAPSHOT, KEY1);
       shut_down (world, vm, TRUE);
       g_assert_true (g_spawn_command_line_sync (command, NULL, NULL, NULL, NULL));
@@ -530,7 +530,7 @@ test_daemon_restarted (void)
   g_autofree char *pid = NULL;
   g_autoptr (MtvVm) vm = world_vm (world, "writer");
   world_start (world, "writer");
-  g_autoptr (MtvPoint) first = point (world, vm, KEY1, NULL);
+  mtv_point_free (point (world, vm, KEY1, NULL));
   g_assert_true (g_file_get_contents (file, &pid, NULL, NULL));
   g_assert_cmpint (kill (atoi (pid), SIGKILL), ==, 0);
   while (mtv_source_get_power (world->source, vm, &power, NULL, &error))
