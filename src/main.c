@@ -7,6 +7,7 @@
 #include "dbus/mtv-inhibitor.h"
 #include "engine/mtv-engine.h"
 #include "engine/mtv-settings.h"
+#include "provider/libvirt/mtv-libvirt-provider.h"
 #include "provider/local/mtv-local-destination.h"
 #include "provider/ova/mtv-ova-provider.h"
 #include "provider/vsphere/mtv-vsphere-source.h"
@@ -24,6 +25,7 @@
 /* All providers there are; nothing else in the daemon names one. */
 static const MtvProviderType *const provider_types[] = {
   &mtv_ova_provider_type,
+  &mtv_libvirt_source_type,
   &mtv_vsphere_source_type,
   &mtv_local_destination_type,
   NULL,

@@ -3,6 +3,7 @@
 # run.sh [SUITE…]: installs what the tests need, builds, runs all suites or those named.
 #   unit bus lint e2e   the tests of meson
 #   vsphere             against the simulator of vSphere; skipped where there is no Go
+#   libvirt             the libvirt provider with a libvirtd and guests of its own
 #   system              mtvd under a real systemd in a container; needs root
 #   sanitize            unit, bus and e2e with AddressSanitizer and UndefinedBehaviorSanitizer
 #   clang               builds with clang, warnings are errors
@@ -15,7 +16,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
 
-all=(lint unit bus sanitize e2e vsphere system clang tidy fuzz)
+all=(lint unit bus sanitize e2e libvirt vsphere system clang tidy fuzz)
 build=$(realpath -m "${MTV_BUILD:-build-test}")
 fuzz_seconds=${MTV_FUZZ_SECONDS:-60}
 passed=0 failed=0 skipped=0
@@ -32,6 +33,7 @@ needed_packages ()
   for suite in "$@"; do
     case $suite in
       e2e | sanitize | system) printf '%s\n' "${packages_guest[@]}" ;;&
+      libvirt) printf '%s\n' "${packages_libvirt[@]}" ;;
       system) printf '%s\n' "${packages_system[@]}" ;;
       clang | tidy | fuzz | lint) printf '%s\n' "${packages_clang[@]}" ;;
     esac
@@ -94,6 +96,7 @@ suite_bus () { build_of test && meson_suites test bus bus; }
 suite_lint () { build_of test && meson_suites test lint lint; }
 suite_e2e () { build_of test && meson_suites test e2e e2e; }
 suite_vsphere () { build_of test && meson_suites test vsphere vsphere; }
+suite_libvirt () { build_of test && meson_suites test libvirt libvirt; }
 
 suite_system ()
 {
