@@ -4,7 +4,7 @@
 
 packages_build=(gcc libc6-dev meson ninja-build pkgconf gettext python3-yaml
   libglib2.0-dev libjson-glib-dev libsystemd-dev libsqlite3-dev libnbd-dev libdeflate-dev
-  liburing-dev libxxhash-dev
+  liburing-dev libxxhash-dev libyaml-dev
   zlib1g-dev libxml2-dev libssl-dev libarchive-dev libsoup-3.0-dev)
 packages_run=(dbus-daemon libglib2.0-bin qemu-utils glib-networking)
 # A guest that boots from a disk: busybox, GRUB and the file system; QEMU to boot it in.
