@@ -16,14 +16,14 @@ typedef struct
                              or without colons; then neither name nor issuer counts */
   gboolean insecure;      /* any certificate will do */
   GTlsCertificate *client_certificate; /* with its key */
-  const char *server_name; /* that the certificate has to be for, instead of the URL's host */
-  const char *proxy;       /* URL; NULL: none, whatever the environment says */
-  guint timeout;           /* seconds that the server may be silent; 0: 60 */
-  guint max_connections;   /* at once; 0: 8 */
+  const char *server_name;             /* that the certificate may be for, beside the URL's host */
+  const char *proxy;                   /* URL; NULL: none, whatever the environment says */
+  guint timeout;                       /* seconds that the server may be silent; 0: 60 */
+  guint max_connections;               /* at once; 0: 8 */
 } MtvRestOptions;
 
 /* An HTTP API over libsoup. Any thread; the calls block. Cookies are kept. Redirects are not
- * followed to another origin. No URL with a query, no header and no body is in an error or a log.
+ * followed: they are answers. No URL with a query, no header and no body is in an error or a log.
  *
  * Errors: no connection, a lost one, a silent server: MTV_ERROR_UNREACHABLE. A certificate that is
  * not good: MTV_ERROR_PERMISSION_DENIED, which says how it can be accepted. Cancelled:
@@ -68,10 +68,9 @@ MtvRestAnswer *mtv_rest_upload (MtvRest *self, const char *method, const char *p
                                 GInputStream *stream, guint64 length, GCancellable *cancellable,
                                 GError **error);
 
-/* A WebSocket (RFC 6455) at @path: the connection after the handshake, for frames to be written
- * and read by the caller through soup's SoupWebsocketConnection on @context's thread. @protocols:
- * (array zero-terminated=1) subprotocols offered. Must be called, and the result used, with
- * @context as the thread-default main context of the calling thread. (transfer full) */
+/* A WebSocket (RFC 6455) at @path. Must be called, and what it returns be used and freed, with the
+ * same main context as thread-default, which is iterated in here until the handshake is done.
+ * @protocols: (array zero-terminated=1) subprotocols offered. (transfer full) */
 SoupWebsocketConnection *mtv_rest_open_websocket (MtvRest *self, const char *path,
                                                   const char *const *protocols,
                                                   GCancellable *cancellable, GError **error);

@@ -20,7 +20,8 @@ struct _MtvHttpLink
   GInputStream *body;          /* (owned) (nullable) */
   guint64 offset;
   guint64 end;                     /* of the body */
-  GTlsCertificateFlags tls_errors; /* of the certificate that was seen last */
+  GTlsCertificate *refused;        /* (owned) (nullable) the last certificate that was … */
+  GTlsCertificateFlags tls_errors; /* … and why */
 };
 
 void
@@ -30,7 +31,7 @@ mtv_http_target_clear (MtvHttpTarget *target)
   g_clear_pointer (&target->label, g_free);
   g_clear_pointer (&target->authorization, g_free);
   g_clear_pointer (&target->headers, g_strfreev);
-  g_clear_object (&target->authorities);
+  g_clear_pointer (&target->trust, mtv_http_trust_unref);
 }
 
 void
@@ -52,8 +53,8 @@ mtv_http_link_new (const MtvHttpTarget *target, GUri *url)
   g_main_context_push_thread_default (self->context);
   self->session = g_object_new (SOUP_TYPE_SESSION, "timeout", target->timeout, "user-agent", "mtvd",
                                 "proxy-resolver", NULL, NULL);
-  if (target->authorities)
-    soup_session_set_tls_database (self->session, target->authorities);
+  if (mtv_http_trust_get_database (target->trust))
+    soup_session_set_tls_database (self->session, mtv_http_trust_get_database (target->trust));
   /* Bytes as they lie there, and no conversation about secrets. */
   soup_session_remove_feature_by_type (self->session, SOUP_TYPE_CONTENT_DECODER);
   soup_session_remove_feature_by_type (self->session, SOUP_TYPE_AUTH_MANAGER);
@@ -100,61 +101,17 @@ mtv_http_link_free (MtvHttpLink *self)
   g_main_context_pop_thread_default (self->context);
   g_main_context_unref (self->context);
   g_uri_unref (self->url);
+  g_clear_object (&self->refused);
   g_free (self);
 }
 
 /* --- errors --- */
 
-static const char *
-certificate_fault (GTlsCertificateFlags errors)
-{
-  static const struct
-  {
-    GTlsCertificateFlags flag;
-    const char *text;
-  } faults[] = {
-    { G_TLS_CERTIFICATE_BAD_IDENTITY, "was issued for another host" },
-    { G_TLS_CERTIFICATE_EXPIRED, "has expired" },
-    { G_TLS_CERTIFICATE_NOT_ACTIVATED, "is not valid yet" },
-    { G_TLS_CERTIFICATE_REVOKED, "has been revoked" },
-    { G_TLS_CERTIFICATE_INSECURE, "uses an algorithm that is not secure" },
-    { G_TLS_CERTIFICATE_UNKNOWN_CA, "is not signed by an authority that is trusted" },
-  };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (faults); i++)
-    if (errors & faults[i].flag)
-      return faults[i].text;
-  return "is not valid";
-}
-
-static gboolean
-is_final_tls_error (const GError *error)
-{
-  return g_error_matches (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE)
-         || g_error_matches (error, G_TLS_ERROR, G_TLS_ERROR_NOT_TLS)
-         || g_error_matches (error, G_TLS_ERROR, G_TLS_ERROR_HANDSHAKE)
-         || g_error_matches (error, G_TLS_ERROR, G_TLS_ERROR_CERTIFICATE_REQUIRED)
-         || g_error_matches (error, G_TLS_ERROR, G_TLS_ERROR_INAPPROPRIATE_FALLBACK);
-}
-
 /* @reason: (transfer full) what GIO or libsoup met. Always FALSE. */
 static gboolean
 fail (const MtvHttpLink *self, GError *reason, GError **error)
 {
-  const char *label = self->target->label;
-  g_autoptr (GError) taken = reason;
-
-  if (g_error_matches (taken, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    g_propagate_error (error, mtv_error_normalize (g_steal_pointer (&taken)));
-  else if (is_final_tls_error (taken) && self->tls_errors != 0)
-    g_set_error (error, MTV_ERROR, MTV_ERROR_PERMISSION_DENIED,
-                 "%s: The certificate of the server %s", label,
-                 certificate_fault (self->tls_errors));
-  else
-    g_set_error (error, MTV_ERROR,
-                 is_final_tls_error (taken) ? MTV_ERROR_PERMISSION_DENIED : MTV_ERROR_UNREACHABLE,
-                 "%s: %s", label, taken->message);
-  return FALSE;
+  return mtv_http_trust_fail (self->target->label, reason, self->refused, self->tls_errors, error);
 }
 
 static MtvError
@@ -178,9 +135,11 @@ accept_certificate_cb (SoupMessage *message, GTlsCertificate *certificate,
   MtvHttpLink *self = user_data;
 
   (void) message;
-  (void) certificate;
+  if (mtv_http_trust_accepts (self->target->trust, certificate, errors))
+    return TRUE;
+  g_set_object (&self->refused, certificate);
   self->tls_errors = errors;
-  return self->target->insecure;
+  return FALSE;
 }
 
 /* HTTP/2 has nothing to give to one download a connection, and costs its flow control. */
@@ -258,7 +217,7 @@ ask (MtvHttpLink *self, guint64 start, guint64 end, const char *if_range, GCance
       g_autoptr (SoupMessage) message = make_request (self, start, end, if_range);
       GError *reason = NULL;
 
-      self->tls_errors = 0;
+      g_clear_object (&self->refused);
       self->body = soup_session_send (self->session, message, cancellable, &reason);
       g_signal_handlers_disconnect_by_data (message, self);
       if (!self->body)

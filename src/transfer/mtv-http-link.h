@@ -2,6 +2,7 @@
 #pragma once
 
 #include "transfer/mtv-http-range.h"
+#include "transfer/mtv-http-trust.h"
 
 #include <gio/gio.h>
 
@@ -10,13 +11,12 @@ G_BEGIN_DECLS
 /* What is downloaded, and how. */
 typedef struct
 {
-  GUri *url;                 /* (owned) without userinfo */
-  char *label;               /* (owned) what errors call it */
-  char *authorization;       /* (owned) (nullable) for its origin alone, as is @headers */
-  GStrv headers;             /* (owned) (nullable) "Name: value" */
-  GTlsDatabase *authorities; /* (owned) (nullable) NULL: those of the system */
-  gboolean insecure;
-  guint timeout; /* seconds that a server may be silent */
+  GUri *url;           /* (owned) without userinfo */
+  char *label;         /* (owned) what errors call it */
+  char *authorization; /* (owned) (nullable) for its origin alone, as is @headers */
+  GStrv headers;       /* (owned) (nullable) "Name: value" */
+  MtvHttpTrust *trust; /* (owned) */
+  guint timeout;       /* seconds that a server may be silent */
 } MtvHttpTarget;
 
 void mtv_http_target_clear (MtvHttpTarget *target);

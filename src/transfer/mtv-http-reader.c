@@ -372,22 +372,6 @@ set_secrets (MtvHttpTarget *target, const MtvHttpOptions *options, GUri *url, GE
 }
 
 static gboolean
-set_authorities (MtvHttpTarget *target, const char *ca_file, GError **error)
-{
-  g_autoptr (GError) problem = NULL;
-
-  if (!ca_file)
-    return TRUE;
-  target->authorities = g_tls_file_database_new (ca_file, &problem);
-  if (target->authorities)
-    return TRUE;
-  g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT,
-               "%s: Cannot read the authorities in '%s': %s", target->label, ca_file,
-               problem->message);
-  return FALSE;
-}
-
-static gboolean
 set_target (MtvHttpReader *self, const char *url, const MtvHttpOptions *options, const char *label,
             GError **error)
 {
@@ -399,12 +383,12 @@ set_target (MtvHttpReader *self, const char *url, const MtvHttpOptions *options,
   target->label = label ? g_strdup (label) : mtv_http_url_to_label (parsed);
   target->url = soup_uri_copy (parsed, SOUP_URI_USER, NULL, SOUP_URI_PASSWORD, NULL,
                                SOUP_URI_FRAGMENT, NULL, SOUP_URI_NONE);
-  target->insecure = options->insecure;
   self->timeout = options->timeout > 0 ? options->timeout : TIMEOUT;
   target->timeout = MAX (1, self->timeout / 2); /* so that there is a second try */
   self->run = options->run > 0 ? options->run : RUN;
-  return set_secrets (target, options, parsed, error)
-         && set_authorities (target, options->ca_file, error);
+  target->trust = mtv_http_trust_new (options->ca, options->ca_file, options->thumbprint,
+                                      options->insecure, NULL, error);
+  return target->trust && set_secrets (target, options, parsed, error);
 }
 
 static gboolean

@@ -9,8 +9,9 @@ G_BEGIN_DECLS
  * to where that redirects, and never into an error. */
 typedef struct
 {
-  const char *ca_file; /* PEM, instead of the authorities that the system trusts */
-  gboolean insecure;   /* any certificate will do */
+  const char *ca, *ca_file; /* see mtv_http_trust_new() */
+  const char *thumbprint;
+  gboolean insecure;
   const char *bearer_token;
   const char *user; /* also taken from the URL */
   const char *password;

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -43,7 +42,7 @@ mtv_transfer_ends_new (const char *source, const char *destination)
 
   self->source = g_strdup (source);
   self->destination = g_strdup (destination);
-  self->source_fd = self->ca_fd = self->destination_fd = self->destination_direct_fd = -1;
+  self->source_fd = self->destination_fd = self->destination_direct_fd = -1;
   return self;
 }
 
@@ -55,7 +54,6 @@ mtv_transfer_ends_free (MtvTransferEnds *self)
   g_clear_object (&self->written);
   g_clear_pointer (&self->changes, g_array_unref);
   clear_fd (&self->source_fd);
-  clear_fd (&self->ca_fd);
   clear_fd (&self->destination_fd);
   clear_fd (&self->destination_direct_fd);
   g_free (self->source);
@@ -289,18 +287,7 @@ open_nbd (MtvTransferEnds *self, const char *label, GCancellable *cancellable, G
 static MtvReader *
 open_http (MtvTransferEnds *self, const char *label, GCancellable *cancellable, GError **error)
 {
-  g_autofree char *ca_file = NULL;
-
-  if (self->ca != NULL)
-    {
-      self->ca_fd = memfd_create ("ca", MFD_CLOEXEC);
-      if (self->ca_fd < 0
-          || !mtv_io_pwrite (self->ca_fd, self->ca, strlen (self->ca), 0, "the certificates",
-                             error))
-        return NULL;
-      ca_file = g_strdup_printf ("/proc/self/fd/%d", self->ca_fd);
-    }
-  MtvHttpOptions options = { .ca_file = ca_file, .insecure = self->insecure };
+  MtvHttpOptions options = { .ca = self->ca, .insecure = self->insecure };
   MtvHttpReader *file = mtv_http_reader_new (self->source, &options, label, cancellable, error);
   if (file != NULL)
     {

@@ -15,7 +15,6 @@ typedef struct
   char *source_format;       /* (owned) (nullable) NULL: to be found out */
   char *bitmap;              /* (owned) (nullable) of the source: copy only what it tells */
   char *ca;                  /* (owned) (nullable) PEM, for https */
-  int ca_fd;                 /* (owned) or -1; the same as a file, while the source is open */
   gboolean insecure;         /* https without verification */
   char *destination;         /* (owned) NBD URI or absolute path */
   int destination_fd;        /* (owned) or -1; open for reading and writing */
