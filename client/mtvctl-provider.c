@@ -4,6 +4,7 @@
 #include "mtvctl-bus.h"
 #include "mtvctl-concerns.h"
 #include "mtvctl-format.h"
+#include "mtvctl-settings.h"
 #include "mtvctl-table.h"
 #include "mtvctl-vm.h"
 
@@ -78,6 +79,29 @@ mtvctl_provider_list (Mtvctl *ctl, char **args, GError **error)
   return MTVCTL_OK;
 }
 
+/* "user=root insecure=yes"; what has lines of its own is not shown here. */
+static char *
+describe_settings (GVariant *settings)
+{
+  g_autoptr (GString) out = g_string_new (NULL);
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  g_variant_iter_init (&iter, settings);
+  while (g_variant_iter_next (&iter, "{&sv}", &key, &value))
+    {
+      g_autofree char *text = g_variant_is_of_type (value, G_VARIANT_TYPE_STRING)
+                                  ? g_variant_dup_string (value, NULL)
+                                  : g_variant_print (value, FALSE);
+
+      g_string_append_printf (out, "%s%s=%s", out->len > 0 ? " " : "", key,
+                              strchr (text, '\n') != NULL ? "…" : text);
+      g_variant_unref (value);
+    }
+  return g_string_free (g_steal_pointer (&out), FALSE);
+}
+
 static gboolean
 show (Mtvctl *ctl, gpointer proxy, GString *out, GError **error)
 {
@@ -92,6 +116,9 @@ show (Mtvctl *ctl, gpointer proxy, GString *out, GError **error)
   mtvctl_fields_add (fields, _ ("Id"), mtvctl_get_id (provider));
   mtvctl_fields_add (fields, _ ("Type"), mtv_dbus_provider_get_type_ (provider));
   mtvctl_fields_add (fields, _ ("URL"), mtv_dbus_provider_get_url (provider));
+  if (mtv_dbus_provider_get_settings (provider) != NULL)
+    mtvctl_fields_take (fields, _ ("Settings"),
+                        describe_settings (mtv_dbus_provider_get_settings (provider)));
   mtvctl_fields_take (fields, _ ("Roles"), describe_roles (provider));
   mtvctl_fields_add_state (fields, _ ("State"), mtv_dbus_provider_get_state (provider));
   mtvctl_fields_add (fields, _ ("Error"), error_text);
@@ -122,10 +149,11 @@ mtvctl_provider_new (Mtvctl *ctl, const char *name, const char *type, const char
                      GError **error)
 {
   g_autofree char *path = NULL;
+  g_auto (GVariantBuilder) options = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
   g_autoptr (MtvDBusManager) manager = mtvctl_get_manager (ctl, error);
   gboolean ok = FALSE;
 
-  if (manager == NULL)
+  if (manager == NULL || !mtvctl_add_settings (ctl, type, name, &options, error))
     return NULL;
   if (fd >= 0)
     {
@@ -133,13 +161,13 @@ mtvctl_provider_new (Mtvctl *ctl, const char *name, const char *type, const char
 
       ok = g_unix_fd_list_append (fds, fd, error) >= 0
            && mtv_dbus_manager_call_add_provider_file_sync (
-               manager, name, type, g_variant_new_handle (0), mtvctl_no_options (),
+               manager, name, type, g_variant_new_handle (0), g_variant_builder_end (&options),
                mtvctl_call_flags (ctl), MTVCTL_TIMEOUT_MSEC, fds, &path, NULL, NULL, error);
     }
   else
-    ok = mtv_dbus_manager_call_add_provider_sync (manager, name, type, url, mtvctl_no_options (),
-                                                  mtvctl_call_flags (ctl), MTVCTL_TIMEOUT_MSEC,
-                                                  &path, NULL, error);
+    ok = mtv_dbus_manager_call_add_provider_sync (
+        manager, name, type, url, g_variant_builder_end (&options), mtvctl_call_flags (ctl),
+        MTVCTL_TIMEOUT_MSEC, &path, NULL, error);
   if (!ok)
     mtvctl_explain (error, _ ("Cannot add provider '%s'"), name);
   return g_steal_pointer (&path);
@@ -268,6 +296,27 @@ mtvctl_provider_add (Mtvctl *ctl, char **args, GError **error)
     return MTVCTL_OK;
   g_autoptr (MtvDBusProvider) provider = mtvctl_provider_await (ctl, path, error);
   return provider != NULL ? MTVCTL_OK : MTVCTL_ERROR;
+}
+
+int
+mtvctl_provider_configure (Mtvctl *ctl, char **args, GError **error)
+{
+  g_auto (GVariantBuilder) changes = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+  g_autoptr (MtvDBusProvider) provider = mtvctl_find (ctl, MTVCTL_PROVIDER, args[0], error);
+
+  if (provider == NULL
+      || !mtvctl_add_settings (ctl, mtv_dbus_provider_get_type_ (provider),
+                               ctl->username == NULL ? NULL : args[0], &changes, error))
+    return MTVCTL_ERROR;
+  if (ctl->url != NULL)
+    g_variant_builder_add (&changes, "{sv}", "url", g_variant_new_string (ctl->url));
+  if (mtv_dbus_provider_call_configure_sync (provider, g_variant_builder_end (&changes),
+                                             mtvctl_no_options (), mtvctl_call_flags (ctl),
+                                             MTVCTL_TIMEOUT_MSEC, NULL, error))
+    return MTVCTL_OK;
+  mtvctl_explain (error, _ ("Cannot configure provider '%s'"),
+                  mtv_dbus_provider_get_name (provider));
+  return MTVCTL_ERROR;
 }
 
 static gboolean

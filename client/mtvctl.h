@@ -31,6 +31,8 @@ typedef struct
   char *filter, *from, *to, *name, *description, *devices, *format, *hash, *verify, *power;
   GPtrArray *target_names, *networks, *ignore; /* (nullable) */
   char *throttle, *bitmap, *manifest, *source_format, *ca_file;
+  char *url, *username, *password_file, *thumbprint;
+  GPtrArray *set, *secrets; /* (nullable) */
   gboolean all, start, compare, preallocate, insecure, force, no_wait, full;
 
   MtvctlTerminal out;
@@ -45,6 +47,7 @@ typedef int (*MtvctlVerb) (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_provider_list (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_provider_show (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_provider_add (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_provider_configure (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_provider_test (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_provider_refresh (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_provider_remove (Mtvctl *ctl, char **args, GError **error);

@@ -37,6 +37,7 @@ static const struct
   { "org.mtv.Manager", "Verify", COPY },
   { "org.mtv.Transfer", "Cancel", COPY },
   { "org.mtv.Transfer", "Forget", COPY },
+  { "org.mtv.Provider", "Configure", MANAGE_PROVIDERS },
   { "org.mtv.Provider", "Refresh", LOOK },
   { "org.mtv.Provider", "Test", LOOK },
   { "org.mtv.Provider", "ListVirtualMachines", "" },

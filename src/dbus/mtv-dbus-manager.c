@@ -6,6 +6,7 @@
 #include "dbus/mtv-options.h"
 #include "dbus/mtv-path.h"
 #include "dbus/mtv-plan-request.h"
+#include "dbus/mtv-provider-words.h"
 #include "dbus/mtv-reply.h"
 #include "dbus/mtv-transfer-options.h"
 #include "mtv-dbus-generated.h"
@@ -37,13 +38,19 @@ add_provider_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     mtv_reply_path (invocation, "provider", mtv_provider_entry_get_config (entry)->id);
 }
 
+static const MtvOption provider_options[] = { MTV_PROVIDER_WORDS, { NULL, NULL } };
+
 static gboolean
 handle_add_provider (MtvDBusManager *manager, GDBusMethodInvocation *invocation, const char *name,
                      const char *type, const char *url, GVariant *options, MtvEngine *engine)
 {
+  g_auto (MtvProviderWords) words = { 0 };
+
   (void) manager;
-  if (mtv_options_accept (invocation, options, NULL))
-    mtv_engine_add_provider_async (engine, name, type, url, -1, add_provider_cb, invocation);
+  if (!mtv_options_accept (invocation, options, provider_options))
+    return G_DBUS_METHOD_INVOCATION_HANDLED;
+  mtv_provider_words_parse (&words, url, options);
+  mtv_engine_add_provider_async (engine, name, type, &words, -1, add_provider_cb, invocation);
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
@@ -52,11 +59,12 @@ handle_add_provider_file (MtvDBusManager *manager, GDBusMethodInvocation *invoca
                           GUnixFDList *fds, const char *name, const char *type, GVariant *file,
                           GVariant *options, MtvEngine *engine)
 {
+  g_auto (MtvProviderWords) words = { 0 };
   GError *error = NULL;
   int fd;
 
   (void) manager;
-  if (!mtv_options_accept (invocation, options, NULL))
+  if (!mtv_options_accept (invocation, options, provider_options))
     return G_DBUS_METHOD_INVOCATION_HANDLED;
 
   fd = mtv_options_take_fd (fds, file, "file", &error);
@@ -64,7 +72,8 @@ handle_add_provider_file (MtvDBusManager *manager, GDBusMethodInvocation *invoca
     mtv_reply_error (invocation, error);
   else
     {
-      mtv_engine_add_provider_async (engine, name, type, NULL, fd, add_provider_cb, invocation);
+      mtv_provider_words_parse (&words, NULL, options);
+      mtv_engine_add_provider_async (engine, name, type, &words, fd, add_provider_cb, invocation);
       g_close (fd, NULL); /* the engine has its own */
     }
   return G_DBUS_METHOD_INVOCATION_HANDLED;
@@ -238,6 +247,7 @@ mtv_dbus_manager_new (MtvEngine *engine, const char *version)
 
   mtv_dbus_manager_set_version (skeleton, version);
   mtv_dbus_manager_set_provider_types (skeleton, mtv_engine_get_types (engine));
+  mtv_dbus_manager_set_provider_settings (skeleton, mtv_engine_get_provider_settings (engine));
   mtv_binding_new (skeleton, engine, engine, handlers, sync_manager);
   return G_DBUS_INTERFACE_SKELETON (skeleton);
 }

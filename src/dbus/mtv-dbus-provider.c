@@ -3,16 +3,26 @@
 
 #include "dbus/mtv-binding.h"
 #include "dbus/mtv-options.h"
+#include "dbus/mtv-provider-words.h"
 #include "dbus/mtv-reply.h"
 #include "mtv-dbus-generated.h"
+
+/* (transfer floating) */
+static GVariant *
+settings_of (const MtvProviderConfig *config)
+{
+  return config->settings != NULL ? config->settings : g_variant_new ("a{sv}", NULL);
+}
 
 static void
 sync_provider (gpointer skeleton)
 {
   MtvProviderEntry *entry = mtv_binding_get_entry (skeleton);
+  const MtvProviderConfig *config = mtv_provider_entry_get_config (entry);
+  g_autofree char *url = mtv_utf8 (config->url);
   GPtrArray *inventory = mtv_provider_entry_get_inventory (entry);
 
-  g_object_set (skeleton, "state",
+  g_object_set (skeleton, "url", url, "settings", settings_of (config), "state",
                 mtv_provider_state_to_string (mtv_provider_entry_get_state (entry)), "error",
                 mtv_reply_describe_error (mtv_provider_entry_get_error (entry)), "concerns",
                 mtv_provider_entry_get_concerns (entry), "virtual-machine-count",
@@ -45,6 +55,34 @@ handle_refresh (MtvDBusProvider *provider, GDBusMethodInvocation *invocation, GV
   mtv_provider_entry_refresh_async (entry, wait ? refresh_cb : NULL, invocation);
   if (!wait)
     mtv_reply (invocation, NULL);
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static void
+configured_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GError *error = NULL;
+
+  mtv_engine_configure_provider_finish (MTV_ENGINE (source), result, &error);
+  mtv_reply (user_data, error);
+}
+
+static gboolean
+handle_configure (MtvDBusProvider *provider, GDBusMethodInvocation *invocation, GVariant *changes,
+                  GVariant *options, MtvEngine *engine)
+{
+  static const MtvOption known[] = { { "url", "s" }, MTV_PROVIDER_WORDS, { NULL, NULL } };
+  g_auto (MtvProviderWords) words = { 0 };
+  const char *url = NULL;
+
+  if (!mtv_options_accept (invocation, options, NULL)
+      || !mtv_options_accept (invocation, changes, known))
+    return G_DBUS_METHOD_INVOCATION_HANDLED;
+
+  g_variant_lookup (changes, "url", "&s", &url);
+  mtv_provider_words_parse (&words, url, changes);
+  mtv_engine_configure_provider_async (engine, mtv_binding_get_entry (provider), &words,
+                                       configured_cb, invocation);
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
@@ -122,6 +160,7 @@ handle_describe (MtvDBusProvider *provider, GDBusMethodInvocation *invocation,
 }
 
 static const MtvHandler handlers[] = {
+  { "handle-configure", G_CALLBACK (handle_configure) },
   { "handle-refresh", G_CALLBACK (handle_refresh) },
   { "handle-test", G_CALLBACK (handle_test) },
   { "handle-list-virtual-machines", G_CALLBACK (handle_list) },
@@ -135,7 +174,6 @@ mtv_dbus_provider_new (MtvEngine *engine, MtvProviderEntry *entry)
   MtvDBusProvider *skeleton = mtv_dbus_provider_skeleton_new ();
   const MtvProviderConfig *config = mtv_provider_entry_get_config (entry);
   const MtvProviderType *type = mtv_provider_entry_get_provider_type (entry);
-  g_autofree char *url = mtv_utf8 (config->url);
   const char *roles[3] = { NULL };
   guint n_roles = 0;
 
@@ -146,7 +184,6 @@ mtv_dbus_provider_new (MtvEngine *engine, MtvProviderEntry *entry)
 
   mtv_dbus_provider_set_name (skeleton, config->name);
   mtv_dbus_provider_set_type_ (skeleton, config->type);
-  mtv_dbus_provider_set_url (skeleton, url);
   mtv_dbus_provider_set_roles (skeleton, roles);
   mtv_dbus_provider_set_created_time (skeleton, config->created);
   mtv_binding_new (skeleton, engine, entry, handlers, sync_provider);

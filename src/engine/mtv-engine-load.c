@@ -28,6 +28,8 @@ load_provider (MtvEngine *self, MtvProviderConfig *config, GHashTable *fds, GErr
   GError *failed = NULL;
   g_autoptr (GPtrArray) inventory
       = mtv_store_load_inventory (self->context.store, config->id, &time, &failed);
+  g_autoptr (GVariant) secrets
+      = failed != NULL ? NULL : mtv_store_load_secrets (self->context.store, config->id, &failed);
 
   if (failed != NULL)
     {
@@ -42,7 +44,7 @@ load_provider (MtvEngine *self, MtvProviderConfig *config, GHashTable *fds, GErr
     }
 
   g_autoptr (MtvProviderEntry) entry = mtv_engine_adopt_provider (
-      self, config, kept_fd (fds, config->id), inventory, time, &broken);
+      self, config, secrets, kept_fd (fds, config->id), inventory, time, &broken);
   mtv_provider_entry_set_error (entry, broken);
   if (broken != NULL)
     g_warning ("Provider '%s' cannot be used: %s", config->name, broken->message);

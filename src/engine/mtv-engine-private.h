@@ -42,11 +42,15 @@ void mtv_engine_commit (MtvEngine *self, MtvStoreBatch *batch, GTask *task, gpoi
  * full). */
 void mtv_engine_adopt_migration (MtvEngine *self, MtvMigration *migration);
 
+/* Checks the settings and @secrets (nullable), then makes the provider; see MtvProviderType. */
+MtvProvider *mtv_engine_make_provider (MtvEngine *self, MtvProviderConfig *config,
+                                       GVariant *secrets, int fd, GError **error);
+
 /* The MtvProviderEntry for @config (transfer full): also when no provider can be made of it, with
  * @error. @inventory (nullable): as the store had it. (transfer full) */
-MtvProviderEntry *mtv_engine_adopt_provider (MtvEngine *self, MtvProviderConfig *config, int fd,
-                                             GPtrArray *inventory, guint64 refresh_time,
-                                             GError **error);
+MtvProviderEntry *mtv_engine_adopt_provider (MtvEngine *self, MtvProviderConfig *config,
+                                             GVariant *secrets, int fd, GPtrArray *inventory,
+                                             guint64 refresh_time, GError **error);
 
 /* Adds to the lists what is saved. */
 void mtv_engine_insert_provider (MtvEngine *self, MtvProviderEntry *entry);

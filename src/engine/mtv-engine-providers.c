@@ -38,21 +38,29 @@ fd_name (const char *id)
   return g_strdup_printf ("provider-%s", id);
 }
 
-MtvProviderEntry *
-mtv_engine_adopt_provider (MtvEngine *self, MtvProviderConfig *config, int fd, GPtrArray *inventory,
-                           guint64 refresh_time, GError **error)
+MtvProvider *
+mtv_engine_make_provider (MtvEngine *self, MtvProviderConfig *config, GVariant *secrets, int fd,
+                          GError **error)
 {
   const MtvProviderType *type = find_type (self, config->type);
-  g_autoptr (MtvProvider) provider = NULL;
 
-  if (type == NULL)
-    g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT, "There is no kind of provider '%s'",
-                 config->type);
-  else
-    provider = type->create (config, NULL, fd, error);
+  if (type != NULL)
+    return mtv_provider_type_check (type, config->settings, secrets, error)
+               ? type->create (config, secrets, fd, error)
+               : NULL;
+  g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT, "There is no kind of provider '%s'",
+               config->type);
+  return NULL;
+}
 
-  return mtv_provider_entry_new (config, type, provider, self->context.store, inventory,
-                                 refresh_time);
+MtvProviderEntry *
+mtv_engine_adopt_provider (MtvEngine *self, MtvProviderConfig *config, GVariant *secrets, int fd,
+                           GPtrArray *inventory, guint64 refresh_time, GError **error)
+{
+  g_autoptr (MtvProvider) provider = mtv_engine_make_provider (self, config, secrets, fd, error);
+
+  return mtv_provider_entry_new (config, find_type (self, config->type), provider,
+                                 self->context.store, inventory, refresh_time);
 }
 
 void
@@ -114,14 +122,18 @@ check_new_provider (MtvEngine *self, const char *name, const char *type, GError 
 }
 
 void
-mtv_engine_add_provider_async (MtvEngine *self, const char *name, const char *type, const char *url,
-                               int fd, GAsyncReadyCallback callback, gpointer user_data)
+mtv_engine_add_provider_async (MtvEngine *self, const char *name, const char *type,
+                               const MtvProviderWords *words, int fd, GAsyncReadyCallback callback,
+                               gpointer user_data)
 {
   g_return_if_fail (MTV_IS_ENGINE (self));
 
+  static const MtvProviderWords none = { NULL, NULL, NULL };
   g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
   GError *error = NULL;
 
+  if (words == NULL)
+    words = &none;
   g_task_set_source_tag (task, mtv_engine_add_provider_async);
   if (!check_new_provider (self, name, type, &error)
       || !mtv_engine_reserve (self, task, "provider", name, &error))
@@ -134,11 +146,12 @@ mtv_engine_add_provider_async (MtvEngine *self, const char *name, const char *ty
   config->id = mtv_engine_make_id ();
   config->name = g_strdup (name);
   config->type = g_strdup (type);
-  config->url = g_strdup (url);
+  config->url = g_strdup (words->url);
+  config->settings = words->settings == NULL ? NULL : g_variant_ref (words->settings);
   config->created = mtv_clock_now (self->context.clock);
 
   g_autoptr (MtvProviderEntry) entry
-      = mtv_engine_adopt_provider (self, config, fd, NULL, 0, &error);
+      = mtv_engine_adopt_provider (self, config, words->secrets, fd, NULL, 0, &error);
   if (error != NULL)
     {
       g_task_return_error (task, error);
@@ -146,6 +159,7 @@ mtv_engine_add_provider_async (MtvEngine *self, const char *name, const char *ty
     }
   MtvStoreBatch *batch = mtv_store_batch_new ();
   mtv_store_put_provider (batch, config);
+  mtv_store_put_secrets (batch, config->id, words->secrets);
   mtv_engine_commit (self, batch, g_steal_pointer (&task), g_steal_pointer (&entry),
                      provider_saved);
 }

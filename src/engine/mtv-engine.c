@@ -227,6 +227,21 @@ mtv_engine_get_types (MtvEngine *self)
   return g_variant_builder_end (&builder);
 }
 
+GVariant *
+mtv_engine_get_provider_settings (MtvEngine *self)
+{
+  g_return_val_if_fail (MTV_IS_ENGINE (self), NULL);
+
+  GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a(sssb)"));
+
+  for (guint i = 0; self->types[i] != NULL; i++)
+    for (const MtvProviderSetting *setting = self->types[i]->settings;
+         setting != NULL && setting->key != NULL; setting++)
+      g_variant_builder_add (&builder, "(sssb)", self->types[i]->type, setting->key, setting->type,
+                             setting->secret);
+  return g_variant_builder_end (&builder);
+}
+
 GPtrArray *
 mtv_engine_get_providers (MtvEngine *self)
 {

@@ -36,11 +36,13 @@ void mtv_engine_run (MtvEngine *self);
 void mtv_engine_stop_async (MtvEngine *self, GAsyncReadyCallback callback, gpointer user_data);
 void mtv_engine_stop_finish (MtvEngine *self, GAsyncResult *result);
 
-GVariant *mtv_engine_get_types (MtvEngine *self);       /* (transfer floating) a(sbb) */
-GPtrArray *mtv_engine_get_providers (MtvEngine *self);  /* (element-type MtvProviderEntry) */
-GPtrArray *mtv_engine_get_plans (MtvEngine *self);      /* (element-type MtvPlanEntry) */
-GPtrArray *mtv_engine_get_migrations (MtvEngine *self); /* (element-type MtvMigration) */
-GPtrArray *mtv_engine_get_transfers (MtvEngine *self);  /* (element-type MtvTransfer) */
+/* a(sssb): type of provider, key, D-Bus type of the value, is it a secret. */
+GVariant *mtv_engine_get_provider_settings (MtvEngine *self); /* (transfer floating) */
+GVariant *mtv_engine_get_types (MtvEngine *self);             /* (transfer floating) a(sbb) */
+GPtrArray *mtv_engine_get_providers (MtvEngine *self);        /* (element-type MtvProviderEntry) */
+GPtrArray *mtv_engine_get_plans (MtvEngine *self);            /* (element-type MtvPlanEntry) */
+GPtrArray *mtv_engine_get_migrations (MtvEngine *self);       /* (element-type MtvMigration) */
+GPtrArray *mtv_engine_get_transfers (MtvEngine *self);        /* (element-type MtvTransfer) */
 void mtv_engine_get_counts (MtvEngine *self, guint *running, guint *queued, guint *suspended);
 
 /* By id; NULL with MTV_ERROR_NOT_FOUND. (transfer none) */
@@ -52,12 +54,27 @@ void mtv_engine_set_defaults_async (MtvEngine *self, GVariant *defaults,
                                     GAsyncReadyCallback callback, gpointer user_data);
 gboolean mtv_engine_set_defaults_finish (MtvEngine *self, GAsyncResult *result, GError **error);
 
-/* @url (nullable) or @fd (-1, or a descriptor, duplicated). */
+/* What a user says of a provider; all (nullable). */
+typedef struct
+{
+  const char *url;
+  GVariant *settings; /* a{sv}, see MtvProviderSetting */
+  GVariant *secrets;  /* a{ss} */
+} MtvProviderWords;
+
+/* @words: (nullable). @fd: -1, or a descriptor that stands for the URL; it is duplicated. */
 void mtv_engine_add_provider_async (MtvEngine *self, const char *name, const char *type,
-                                    const char *url, int fd, GAsyncReadyCallback callback,
-                                    gpointer user_data);
+                                    const MtvProviderWords *words, int fd,
+                                    GAsyncReadyCallback callback, gpointer user_data);
 MtvProviderEntry *mtv_engine_add_provider_finish (MtvEngine *self, GAsyncResult *result,
                                                   GError **error); /* (transfer full) */
+/* Changes what @words has; the other settings and secrets stay as they were. What a provider is
+ * doing goes on with what it knew. */
+void mtv_engine_configure_provider_async (MtvEngine *self, MtvProviderEntry *entry,
+                                          const MtvProviderWords *words,
+                                          GAsyncReadyCallback callback, gpointer user_data);
+gboolean mtv_engine_configure_provider_finish (MtvEngine *self, GAsyncResult *result,
+                                               GError **error);
 void mtv_engine_remove_provider_async (MtvEngine *self, MtvProviderEntry *entry,
                                        GAsyncReadyCallback callback, gpointer user_data);
 gboolean mtv_engine_remove_provider_finish (MtvEngine *self, GAsyncResult *result, GError **error);

@@ -492,3 +492,31 @@ mtv_provider_entry_test_finish (MtvProviderEntry *self, GAsyncResult *result, GE
 
   return g_task_propagate_boolean (G_TASK (result), error);
 }
+
+static void
+read_again (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  (void) user_data;
+  mtv_provider_entry_refresh_finish (MTV_PROVIDER_ENTRY (source), result, NULL);
+  mtv_provider_entry_refresh_async (MTV_PROVIDER_ENTRY (source), NULL, NULL);
+}
+
+void
+mtv_provider_entry_configure (MtvProviderEntry *self, const MtvProviderConfig *config,
+                              MtvProvider *provider)
+{
+  g_return_if_fail (MTV_IS_PROVIDER_ENTRY (self));
+
+  g_free (self->config->url);
+  self->config->url = g_strdup (config->url);
+  g_clear_pointer (&self->config->settings, g_variant_unref);
+  self->config->settings = config->settings == NULL ? NULL : g_variant_ref (config->settings);
+  g_set_object (&self->provider, provider);
+  if (mtv_provider_entry_get_state (self) == MTV_PROVIDER_REFRESHING)
+    {
+      mtv_provider_entry_stop (self);
+      mtv_provider_entry_refresh_async (self, read_again, NULL);
+    }
+  else
+    mtv_provider_entry_refresh_async (self, NULL, NULL);
+}

@@ -28,6 +28,11 @@ MtvProviderEntry *mtv_provider_entry_new (MtvProviderConfig *config, const MtvPr
                                           MtvProvider *provider, MtvStore *store,
                                           GPtrArray *inventory, guint64 refresh_time);
 
+/* Has @provider work from now on, which was made of @config; what is under way goes on with the one
+ * before. Of @config the url and the settings are taken over. Reads the inventory again. */
+void mtv_provider_entry_configure (MtvProviderEntry *self, const MtvProviderConfig *config,
+                                   MtvProvider *provider);
+
 const MtvProviderConfig *mtv_provider_entry_get_config (MtvProviderEntry *self);
 const MtvProviderType *mtv_provider_entry_get_provider_type (MtvProviderEntry *self);
 MtvProvider *mtv_provider_entry_get_provider (MtvProviderEntry *self); /* (nullable) */

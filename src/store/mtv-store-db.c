@@ -34,7 +34,8 @@ finalize_statement (gpointer statement)
   sqlite3_finalize (statement);
 }
 
-/* journal_size_limit: what a whole inventory needed is given back. */
+/* journal_size_limit: what a whole inventory needed is given back. secure_delete: a password that
+ * was changed is gone from the file. */
 static const char *
 setup_of (MtvStoreDbMode mode)
 {
@@ -44,6 +45,7 @@ setup_of (MtvStoreDbMode mode)
       return "PRAGMA journal_mode = WAL;"
              "PRAGMA synchronous = FULL;"
              "PRAGMA foreign_keys = ON;"
+             "PRAGMA secure_delete = ON;"
              "PRAGMA journal_size_limit = 4194304;"
              "PRAGMA cache_size = -512;";
     case MTV_STORE_DB_READ:

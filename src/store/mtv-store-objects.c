@@ -122,6 +122,44 @@ mtv_store_remove_provider (MtvStoreBatch *batch, const char *id)
   mtv_store_batch_add (batch, "DELETE FROM provider WHERE id = ?", g_variant_new_string (id), NULL);
 }
 
+void
+mtv_store_put_secrets (MtvStoreBatch *batch, const char *provider_id, GVariant *secrets)
+{
+  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+
+  if (secrets == NULL)
+    {
+      mtv_store_batch_add (batch, "DELETE FROM secret WHERE provider_id = ?",
+                           g_variant_new_string (provider_id), NULL);
+      return;
+    }
+  g_variant_builder_add (&builder, "{sv}", "secrets", secrets);
+  mtv_store_batch_add (batch, "INSERT OR REPLACE INTO secret (provider_id, body) VALUES (?, ?)",
+                       g_variant_new_string (provider_id),
+                       to_body (g_variant_builder_end (&builder)), NULL);
+}
+
+static gpointer
+secrets_from_variant (GVariant *variant, GError **error)
+{
+  GVariant *secrets = g_variant_lookup_value (variant, "secrets", G_VARIANT_TYPE ("a{ss}"));
+
+  if (secrets == NULL)
+    g_set_error_literal (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "it lacks its secrets");
+  return secrets;
+}
+
+GVariant *
+mtv_store_load_secrets (MtvStore *store, const char *provider_id, GError **error)
+{
+  g_autoptr (GPtrArray) found
+      = load (store, "secret", "SELECT provider_id, body FROM secret WHERE provider_id = ?",
+              g_variant_new ("(s)", provider_id), secrets_from_variant,
+              (GDestroyNotify) g_variant_unref, error);
+
+  return found == NULL || found->len == 0 ? NULL : g_variant_ref (g_ptr_array_index (found, 0));
+}
+
 static gpointer
 provider_from_variant (GVariant *variant, GError **error)
 {

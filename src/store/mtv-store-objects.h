@@ -12,7 +12,13 @@ G_BEGIN_DECLS
  * the load functions block and are for start-up, unless they say otherwise. */
 
 void mtv_store_put_provider (MtvStoreBatch *batch, const MtvProviderConfig *config);
-void mtv_store_remove_provider (MtvStoreBatch *batch, const char *id); /* and its inventory */
+/* With its secrets and its inventory. */
+void mtv_store_remove_provider (MtvStoreBatch *batch, const char *id);
+/* @secrets: (nullable) a{ss}, for a provider that is put before. They lie in the database as they
+ * are; nobody but its owner can read that. */
+void mtv_store_put_secrets (MtvStoreBatch *batch, const char *provider_id, GVariant *secrets);
+/* NULL without an error when there are none. (transfer full) */
+GVariant *mtv_store_load_secrets (MtvStore *store, const char *provider_id, GError **error);
 /* (element-type MtvProviderConfig), by time of creation */
 GPtrArray *mtv_store_load_providers (MtvStore *store, GError **error);
 

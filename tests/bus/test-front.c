@@ -98,6 +98,62 @@ test_add_provider (FrontFixture *f, gconstpointer data)
   g_assert_cmpuint (mtv_engine_get_providers (f->engine)->len, ==, 2);
 }
 
+static void
+assert_address (const char *expected)
+{
+  g_autofree char *address = fake_ends_get_address ();
+
+  g_assert_cmpstr (address, ==, expected);
+}
+
+static GVariant *
+configure_args (const char *changes)
+{
+  return g_variant_new ("(@a{sv}@a{sv})", bus_options (changes), bus_options ("{}"));
+}
+
+static void
+test_configure_provider (FrontFixture *f, gconstpointer data)
+{
+  (void) data;
+  g_autoptr (GVariant) reply = bus_call_ok (
+      &f->bus, ROOT, "org.mtv.Manager.AddProvider",
+      add_args ("lab", "fake", "fake://here",
+                "{'settings': <{'user': <'root'>}>, 'secrets': <{'password': 'a'}>}"));
+  const char *path;
+
+  g_variant_get (reply, "(&o)", &path);
+  assert_address ("root:a@fake://here");
+  bus_call_done (&f->bus, path, "org.mtv.Provider.Configure",
+                 configure_args ("{'secrets': <{'password': 'bbb'}>}"));
+  assert_address ("root:bbb@fake://here");
+  bus_call_done (&f->bus, path, "org.mtv.Provider.Configure",
+                 configure_args ("{'url': <'fake://there'>, 'settings': <{'user': <'me'>}>}"));
+  assert_address ("me:bbb@fake://there");
+  front_wait_for_property (f, path, "org.mtv.Provider", "Url", "'fake://there'");
+  front_wait_for_property (f, path, "org.mtv.Provider", "Settings", "{'user': <'me'>}");
+  front_wait_for_property (f, path, "org.mtv.Provider", "State", "'ready'");
+  g_autoptr (GVariant) objects = get_objects (f);
+  g_autofree char *text = g_variant_print (objects, FALSE);
+  g_assert_null (strstr (text, "bbb"));
+
+  bus_call_fails (&f->bus, path, "org.mtv.Provider.Configure",
+                  configure_args ("{'settings': <{'colour': <'red'>}>}"), INVALID_ARGUMENT,
+                  "'colour'");
+  bus_call_fails (&f->bus, path, "org.mtv.Provider.Configure",
+                  configure_args ("{'settings': <{'user': <true>}>}"), INVALID_ARGUMENT, "'user'");
+  bus_call_fails (&f->bus, path, "org.mtv.Provider.Configure",
+                  configure_args ("{'secrets': <{'token': 'x'}>}"), INVALID_ARGUMENT, "'token'");
+  bus_call_fails (&f->bus, path, "org.mtv.Provider.Configure",
+                  configure_args ("{'url': <'impossible:'>}"), INVALID_ARGUMENT, "'impossible:'");
+  front_wait_for_property (f, path, "org.mtv.Provider", "Url", "'fake://there'");
+  bus_call_fails (&f->bus, ROOT, "org.mtv.Manager.AddProvider",
+                  add_args ("lab2", "fake", "x", "{'secrets': <{'user': 'x'}>}"), INVALID_ARGUMENT,
+                  "'user'");
+  g_autoptr (GVariant) known = bus_get (&f->bus, ROOT, "org.mtv.Manager", "ProviderSettings");
+  front_assert_text (known, "[('fake', 'user', 's', false), ('fake', 'password', 's', true)]");
+}
+
 static GVariant *
 call_with_fd (FrontFixture *f, int fd, GError **error)
 {
@@ -423,6 +479,7 @@ main (int argc, char **argv)
   ADD ("defaults", test_defaults);
   ADD ("add-provider", test_add_provider);
   ADD ("add-provider-file", test_add_provider_file);
+  ADD ("configure-provider", test_configure_provider);
   ADD ("remove-provider", test_remove_provider);
   ADD ("refresh", test_refresh);
   ADD ("inventory", test_inventory);

@@ -303,8 +303,8 @@ static MtvProvider *
 create_source (MtvProviderConfig *config, GVariant *secrets, int fd, GError **error)
 {
   char content[100] = { 0 };
+  const char *user = "", *password = "";
 
-  (void) secrets;
   if (config->url != NULL && g_str_equal (config->url, "impossible:"))
     {
       g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT, "'%s' leads nowhere", config->url);
@@ -313,7 +313,12 @@ create_source (MtvProviderConfig *config, GVariant *secrets, int fd, GError **er
   if (fd >= 0)
     g_assert_cmpint (pread (fd, content, sizeof content - 1, 0), >=, 0);
   g_free (address);
-  address = g_strdup (fd >= 0 ? content : config->url);
+  if (config->settings != NULL)
+    g_variant_lookup (config->settings, "user", "&s", &user);
+  if (secrets != NULL)
+    g_variant_lookup (secrets, "password", "&s", &password);
+  address = *user == '\0' ? g_strdup (fd >= 0 ? content : config->url)
+                          : g_strdup_printf ("%s:%s@%s", user, password, config->url);
   return g_object_new (FAKE_TYPE_END, NULL);
 }
 
@@ -324,8 +329,10 @@ create_destination (MtvProviderConfig *config, GVariant *secrets, int fd, GError
   return g_object_new (FAKE_TYPE_END, NULL);
 }
 
+static const MtvProviderSetting settings[]
+    = { { "user", "s", FALSE }, { "password", "s", TRUE }, { NULL, NULL, FALSE } };
 static const MtvProviderType source_type
-    = { .type = "fake", .is_source = TRUE, .create = create_source };
+    = { .type = "fake", .is_source = TRUE, .settings = settings, .create = create_source };
 static const MtvProviderType destination_type
     = { .type = "local", .is_destination = TRUE, .create = create_destination };
 const MtvProviderType *const fake_ends_types[] = { &source_type, &destination_type, NULL };

@@ -26,7 +26,7 @@ void fake_ends_let_go (FakeEndsGate gate);
 void fake_ends_fail (FakeEndsGate gate, int code);
 
 /* How the source was addressed the last time that one was made: its url, or the content of its
- * descriptor. (transfer full) */
+ * descriptor; with "USER:PASSWORD@" before it if it was told a user. (transfer full) */
 char *fake_ends_get_address (void);
 
 G_END_DECLS

@@ -73,7 +73,7 @@ class Object:
         try:
             args = parameters.unpack()
             if args and isinstance(args[-1], dict):
-                known = {'Refresh': {'wait'}, 'ListVirtualMachines': {'filter', 'offset', 'limit'},
+                known = {'AddProvider': {'settings', 'secrets'}, 'Refresh': {'wait'}, 'ListVirtualMachines': {'filter', 'offset', 'limit'},
                          'GetTimeline': {'vm', 'offset', 'limit'},
                          'CreatePlan': {'description', 'devices', 'format', 'hash', 'verify', 'ignore',
                                         'target-power-state', 'target-names', 'networks'}}
@@ -88,11 +88,23 @@ class Object:
 class Provider(Object):
     def __init__(self, fake, ident, name, kind, url, roles, state='ready', error=('', ''),
                  concerns=(), vms=()):
-        self.vms, self.pages = list(vms), {}
+        self.vms, self.pages, self.known = list(vms), {}, {}
         super().__init__(fake, f'{ROOT}/provider/{ident}', 'org.mtv.Provider', Name=name,
-                         Type=kind, Url=url, Roles=roles, CreatedTime=T0, State=state, Error=error,
+                         Type=kind, Url=url, Roles=roles, Settings={}, CreatedTime=T0, State=state, Error=error,
                          Concerns=list(concerns), VirtualMachineCount=len(self.vms),
                          RefreshTime=T0 if 'source' in roles and state == 'ready' else 0)
+
+    def Configure(self, changes, options):
+        self.learn(changes)
+        self.set(Url=changes.get('url', self['Url']))
+
+    def learn(self, options):
+        """A secret shows here, as hidden-KEY, for a test to see that it came."""
+        new = dict(options.get('settings', {}))
+        new.update({f'hidden-{k}': v for k, v in options.get('secrets', {}).items()})
+        signature = {str: 's', bool: 'b', int: 'u'}
+        self.known.update({k: V(signature[type(v)], v) for k, v in new.items()})
+        self.set(Settings=self.known)
 
     def Refresh(self, options):
         if self['State'] == 'failed':
@@ -302,12 +314,18 @@ class Manager(Object):
     def __init__(self, fake):
         super().__init__(fake, ROOT, 'org.mtv.Manager', Version='0.1.0',
                          ProviderTypes=[('local', False, True), ('ova', True, False)],
+                         ProviderSettings=[('ova', 'user', 's', False), ('ova', 'ca', 's', False),
+                                           ('ova', 'insecure', 'b', False),
+                                           ('ova', 'retries', 'u', False),
+                                           ('ova', 'password', 's', True)],
                          Defaults={'max-vms-in-flight': V('u', 20),
                                    'retry-interval': V('t', 30_000_000)},
                          Running=0, Queued=0, Suspended=0)
 
     def AddProvider(self, name, kind, url, options):
-        return self.add(name, kind, url)
+        answer = self.add(name, kind, url)
+        self.fake.all(Provider)[-1].learn(options)
+        return answer
 
     def AddProviderFile(self, name, kind, handle, options):
         fd = self.invocation.get_message().get_unix_fd_list().get(handle)

@@ -83,7 +83,7 @@ static void
 test_newer (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
   run_sql (f, "PRAGMA user_version = 99");
-  assert_refused (f, "has schema version 99, this mtvd knows up to 2");
+  assert_refused (f, "has schema version 99, this mtvd knows up to 3");
 }
 
 static void

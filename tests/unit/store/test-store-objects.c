@@ -115,6 +115,53 @@ test_providers (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 }
 
 static void
+assert_password (Fixture *f, const char *expected)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) secrets = mtv_store_load_secrets (f->store, "b", &error);
+  const char *password = NULL;
+
+  g_assert_no_error (error);
+  if (secrets != NULL)
+    g_assert_true (g_variant_lookup (secrets, "password", "&s", &password));
+  g_assert_cmpstr (password, ==, expected);
+}
+
+static void
+put_password (Fixture *f, const char *password)
+{
+  MtvProviderConfig config
+      = { (char *) "b", (char *) "vc", (char *) "vsphere", NULL, NULL, NULL, 1 };
+  MtvStoreBatch *batch = mtv_store_batch_new ();
+  g_autofree char *text = g_strdup_printf ("{'password': '%s'}", password);
+  g_autoptr (GVariant) secrets = g_variant_ref_sink (g_variant_new_parsed (text));
+
+  mtv_store_put_provider (batch, &config);
+  mtv_store_put_secrets (batch, "b", secrets);
+  store_fixture_commit (f, batch);
+  reopen (f);
+  assert_password (f, password);
+}
+
+static void
+test_secrets (Fixture *f, gconstpointer data G_GNUC_UNUSED)
+{
+  MtvStoreBatch *batch = mtv_store_batch_new ();
+
+  assert_password (f, NULL);
+  put_password (f, "first");
+  put_password (f, "second");
+  mtv_store_put_secrets (batch, "b", NULL);
+  store_fixture_commit (f, batch);
+  assert_password (f, NULL);
+  put_password (f, "third");
+  batch = mtv_store_batch_new ();
+  mtv_store_remove_provider (batch, "b");
+  store_fixture_commit (f, batch);
+  assert_password (f, NULL);
+}
+
+static void
 test_plans (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
   g_autoptr (MtvPlan) plan = mtv_plan_new ();
@@ -422,6 +469,7 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, NULL);
 
   ADD ("providers", test_providers);
+  ADD ("secrets", test_secrets);
   ADD ("plans", test_plans);
   ADD ("runs", test_runs);
   ADD ("remove-run", test_remove_run);

@@ -120,6 +120,7 @@ test_upgrade (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_assert_cmpint (sqlite3_open (path, &handle), ==, SQLITE_OK);
   g_assert_cmpint (sqlite3_exec (handle,
                                  "DROP TABLE transfer_progress; DROP TABLE transfer;"
+                                 "DROP TABLE secret;"
                                  "PRAGMA user_version = 1",
                                  NULL, NULL, NULL),
                    ==, SQLITE_OK);
