@@ -7,6 +7,7 @@
 #include "dbus/mtv-inhibitor.h"
 #include "engine/mtv-engine.h"
 #include "engine/mtv-settings.h"
+#include "provider/kubevirt/mtv-kube-destination.h"
 #include "provider/local/mtv-local-destination.h"
 #include "provider/ova/mtv-ova-provider.h"
 #include "store/mtv-store.h"
@@ -24,6 +25,7 @@
 static const MtvProviderType *const provider_types[] = {
   &mtv_ova_provider_type,
   &mtv_local_destination_type,
+  &mtv_kube_destination_type,
   NULL,
 };
 

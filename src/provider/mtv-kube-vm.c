@@ -86,7 +86,9 @@ mtv_kube_vm_disk_name (const MtvTarget *target, guint index)
 guint64
 mtv_kube_vm_disk_size (const MtvTargetDisk *disk)
 {
-  return (disk->size / MIB + (disk->size % MIB != 0)) * MIB;
+  guint64 size = disk->size != 0 ? disk->size : disk->source->capacity;
+
+  return (size / MIB + (size % MIB != 0)) * MIB;
 }
 
 JsonObject *

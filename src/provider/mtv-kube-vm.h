@@ -19,7 +19,8 @@ char *mtv_kube_vm_name (const MtvTarget *target);
 /* The name of the DataVolume, and of the claim that it makes, of disk @index. (transfer full) */
 char *mtv_kube_vm_disk_name (const MtvTarget *target, guint index);
 
-/* What the volume of @disk has to hold: whole MiB, which CDI counts in. */
+/* What the volume of @disk has to hold: whole MiB, which CDI counts in. The inventory
+ * tells while the size is not known. */
 guint64 mtv_kube_vm_disk_size (const MtvTargetDisk *disk);
 
 /* Labels that tell whose work an object is. (transfer full) */

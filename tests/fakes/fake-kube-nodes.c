@@ -36,7 +36,7 @@ static void
 make_file (FakeKube *self, const char *name_space, const char *claim, guint64 size, gboolean block)
 {
   g_autofree char *path = fake_kube_volume_path (self, name_space, claim);
-  g_autofree char *content = g_malloc (size);
+  g_autofree char *content = g_malloc (size + 1);
 
   memset (content, block ? FAKE_KUBE_RUBBISH : 0, size);
   g_assert_true (g_file_set_contents (path, content, (gssize) size, NULL));

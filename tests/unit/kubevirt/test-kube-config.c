@@ -149,7 +149,7 @@ test_bad (void)
                  "args: [[x]]}}"),
       "argument 1 of 'oc'" },
     { "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c "
-      "[*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d]",
+      "[*b,*b,*b,*b,*b,*b,*b,*b]\nf: &f [*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*f,*f,*f,*f,*f,*f,*f,*f]",
       "too many values" },
     { "a: &a [*a]", "too many values or levels" },
     { "\"a\\0b\": c", "no current context" },
