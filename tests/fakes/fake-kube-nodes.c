@@ -114,9 +114,9 @@ run_pod (FakeKube *self, const char *path)
   g_autoptr (GError) error = NULL;
 
   g_unlink (socket);
-  GSubprocess *process = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE, &error, "qemu-nbd",
-                                           "--persistent", "--shared=16", "--format=raw",
-                                           "--discard=unmap", "-k", socket, file, NULL);
+  GSubprocess *process = g_subprocess_new (
+      G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error, "qemu-nbd",
+      "--persistent", "--shared=16", "--format=raw", "--discard=unmap", "-k", socket, file, NULL);
   g_assert_no_error (error);
   g_hash_table_insert (self->servers, g_strdup (path), process);
   set_pod_phase (self, path, "Running");
@@ -141,6 +141,78 @@ fake_kube_kill_pods (FakeKube *self, gboolean again)
         set_pod_phase (self, path, "Failed");
     }
   g_rec_mutex_unlock (&self->lock);
+}
+
+static void
+signal_servers (FakeKube *self, int number)
+{
+  GHashTableIter iter;
+  gpointer process;
+
+  g_rec_mutex_lock (&self->lock);
+  g_hash_table_iter_init (&iter, self->servers);
+  while (g_hash_table_iter_next (&iter, NULL, &process))
+    g_subprocess_send_signal (process, number);
+  g_rec_mutex_unlock (&self->lock);
+}
+
+void
+fake_kube_go_on (FakeKube *self)
+{
+  signal_servers (self, SIGCONT);
+}
+
+void
+fake_kube_meddle (FakeKube *self, guint64 after, const char *what)
+{
+  FakeMeddling *meddling = g_new (FakeMeddling, 1);
+
+  *meddling = (FakeMeddling){ after, g_strdup (what) };
+  g_rec_mutex_lock (&self->lock);
+  g_queue_push_tail (&self->meddlings, meddling);
+  g_rec_mutex_unlock (&self->lock);
+}
+
+guint
+fake_kube_count_pending (FakeKube *self)
+{
+  g_rec_mutex_lock (&self->lock);
+  guint n = g_queue_get_length (&self->meddlings);
+  g_rec_mutex_unlock (&self->lock);
+  return n;
+}
+
+static void
+meddle (FakeKube *self, const char *what)
+{
+  if (g_str_equal (what, "cut"))
+    fake_kube_close_tunnels (self);
+  else if (g_str_equal (what, "stop"))
+    signal_servers (self, SIGSTOP);
+  else
+    fake_kube_kill_pods (self, g_str_equal (what, "kill"));
+}
+
+/* So many bytes passed. */
+static void
+carried (FakeKube *self, gsize length)
+{
+  FakeMeddling *meddling = NULL;
+
+  g_rec_mutex_lock (&self->lock);
+  self->carried += length;
+  if (!g_queue_is_empty (&self->meddlings)
+      && ((FakeMeddling *) g_queue_peek_head (&self->meddlings))->after <= self->carried)
+    {
+      meddling = g_queue_pop_head (&self->meddlings);
+      self->carried = 0;
+    }
+  g_rec_mutex_unlock (&self->lock);
+  if (meddling == NULL)
+    return;
+  meddle (self, meddling->what);
+  g_free (meddling->what);
+  g_free (meddling);
 }
 
 /* Everything that appears. */
@@ -245,6 +317,7 @@ message_cb (SoupWebsocketConnection *websocket, gint type, GBytes *message, gpoi
                                   data + 1, length - 1, NULL, NULL, NULL)
       && soup_websocket_connection_get_state (websocket) == SOUP_WEBSOCKET_STATE_OPEN)
     soup_websocket_connection_close (websocket, SOUP_WEBSOCKET_CLOSE_NORMAL, NULL);
+  carried (tunnel->kube, length - 1);
 }
 
 static void

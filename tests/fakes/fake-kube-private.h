@@ -24,6 +24,13 @@ typedef struct
   guint times;
 } FakeFault;
 
+/* What is to happen when so many bytes have passed. */
+typedef struct
+{
+  guint64 after;
+  char *what; /* (owned) */
+} FakeMeddling;
+
 /* Somebody who watches. */
 typedef struct
 {
@@ -53,6 +60,8 @@ struct _FakeKube
   GHashTable *servers; /* path of a pod to GSubprocess */
   GPtrArray *events;   /* FakeEvent */
   GPtrArray *faults;   /* FakeFault */
+  GQueue meddlings;    /* FakeMeddling */
+  guint64 carried;     /* bytes since the last one */
   GPtrArray *requests; /* "GET /api/…" */
   GPtrArray *watchers; /* FakeWatcher, of the thread */
   GPtrArray *tunnels;  /* of the thread */

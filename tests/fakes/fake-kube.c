@@ -259,6 +259,13 @@ free_fault (gpointer data)
 }
 
 static void
+free_meddling (gpointer data)
+{
+  g_free (((FakeMeddling *) data)->what);
+  g_free (data);
+}
+
+static void
 add_world (FakeKube *self)
 {
   fake_kube_put (self, "/apis/kubevirt.io/v1", "{\"kind\":\"APIResourceList\"}");
@@ -304,6 +311,7 @@ fake_kube_new (void)
   self->phases = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->servers = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
   self->events = g_ptr_array_new_with_free_func (free_event);
+  g_queue_init (&self->meddlings);
   self->faults = g_ptr_array_new_with_free_func (free_fault);
   self->requests = g_ptr_array_new_with_free_func (g_free);
   self->watchers = g_ptr_array_new ();
@@ -358,6 +366,7 @@ fake_kube_free (FakeKube *self)
   g_hash_table_unref (self->servers);
   g_ptr_array_unref (self->events);
   g_ptr_array_unref (self->faults);
+  g_queue_clear_full (&self->meddlings, free_meddling);
   g_ptr_array_unref (self->requests);
   g_ptr_array_unref (self->watchers);
   g_ptr_array_unref (self->tunnels);

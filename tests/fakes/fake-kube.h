@@ -47,6 +47,13 @@ guint fake_kube_cut (FakeKube *self);
 /* The pods' servers die, and their kubelet starts them again if @again; else the pods fail. */
 void fake_kube_kill_pods (FakeKube *self, gboolean again);
 
+/* Once that many more bytes were written through tunnels (and what was asked for before happened):
+ * "cut" the tunnels, "kill" the pods' servers, let the pods "fail", or "stop" the servers until
+ * fake_kube_go_on(). */
+void fake_kube_meddle (FakeKube *self, guint64 after, const char *what);
+guint fake_kube_count_pending (FakeKube *self); /* of these, still to happen */
+void fake_kube_go_on (FakeKube *self);
+
 /* The content of a claim. (transfer full) */
 char *fake_kube_read_volume (FakeKube *self, const char *name_space, const char *claim,
                              gsize *length);

@@ -256,6 +256,7 @@ static MtvKubeConfig *
 find_cluster (const MtvProviderConfig *config, GVariant *secrets, GError **error)
 {
   const char *kubeconfig = NULL, *token = NULL;
+  const char *url = config->url == NULL || *config->url == '\0' ? NULL : config->url;
 
   if (secrets != NULL)
     {
@@ -264,12 +265,12 @@ find_cluster (const MtvProviderConfig *config, GVariant *secrets, GError **error
     }
   if (kubeconfig != NULL)
     return from_kubeconfig (config, kubeconfig, error);
-  if (config->url == NULL && token == NULL)
+  if (url == NULL && token == NULL)
     return mtv_kube_config_in_cluster (g_getenv ("KUBERNETES_SERVICE_HOST"),
                                        g_getenv ("KUBERNETES_SERVICE_PORT"),
                                        MTV_KUBE_ACCOUNT_DIRECTORY, error);
-  if (config->url != NULL && token != NULL && g_uri_is_valid (config->url, G_URI_FLAGS_NONE, NULL))
-    return mtv_kube_config_new (config->url, token);
+  if (url != NULL && token != NULL && g_uri_is_valid (url, G_URI_FLAGS_NONE, NULL))
+    return mtv_kube_config_new (url, token);
   g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT,
                "'%s' needs a kubeconfig, or the URL of the cluster's API and a token",
                config->name);
@@ -323,8 +324,11 @@ kube_destination_create (MtvProviderConfig *config, GVariant *secrets, int fd, G
   self->site = g_new0 (MtvKubeSite, 1);
   if (kube == NULL || !apply_settings (self, config, kube, error))
     return NULL;
-  if (config->url == NULL)
-    config->url = g_strdup (kube->server);
+  if (config->url == NULL || *config->url == '\0')
+    {
+      g_free (config->url);
+      config->url = g_strdup (kube->server);
+    }
   self->site->client = mtv_kube_client_new (g_steal_pointer (&kube), label);
   return MTV_PROVIDER (g_steal_pointer (&self));
 }

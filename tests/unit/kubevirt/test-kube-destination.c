@@ -558,6 +558,7 @@ test_create (void)
   } cases[] = {
     { "https://h", NULL, "{'token': 's3cret'}", NULL },
     { NULL, NULL, NULL, "no pod of a cluster" },
+    { "", NULL, NULL, "no pod of a cluster" },
     { "https://h", NULL, NULL, "needs a kubeconfig" },
     { NULL, NULL, "{'token': 's3cret'}", "needs a kubeconfig" },
     { NULL, NULL, "{'kubeconfig': 's3cret: ['}", "no YAML" },
