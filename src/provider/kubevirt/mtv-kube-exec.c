@@ -164,7 +164,7 @@ mtv_kube_exec_run (const MtvKubeConfig *config, guint deadline_msec, GCancellabl
   g_autoptr (GSubprocessLauncher) launcher
       = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
   g_autofree char *info = exec_info (config);
-  Run run = { NULL };
+  Run run = { .process = NULL };
   MtvKubeCredentials *credentials = NULL;
 
   for (char **env = exec->env; *env != NULL; env++)

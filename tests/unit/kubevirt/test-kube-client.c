@@ -78,6 +78,7 @@ test_objects (Fixture *f, gconstpointer data)
   g_autoptr (JsonObject) tried
       = mtv_kube_client_create (f->client, CLAIMS, object, TRUE, NULL, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (tried);
   g_assert_null (mtv_kube_client_get (f->client, CLAIMS "/a", NULL, &error));
   g_assert_error (error, MTV_ERROR, MTV_ERROR_NOT_FOUND);
   g_assert_nonnull (strstr (error->message, "Cluster 'lab': cannot read '" CLAIMS "/a'"));
@@ -86,6 +87,7 @@ test_objects (Fixture *f, gconstpointer data)
   g_autoptr (JsonObject) made
       = mtv_kube_client_create (f->client, CLAIMS, object, FALSE, NULL, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (made);
   const char *uid = mtv_kube_json_string (made, "metadata", "uid", NULL);
   g_assert_null (mtv_kube_client_create (f->client, CLAIMS, object, FALSE, NULL, &error));
   g_assert_error (error, MTV_ERROR, MTV_ERROR_EXISTS);
@@ -143,6 +145,7 @@ test_retry (Fixture *f, gconstpointer data)
   g_autoptr (JsonObject) made
       = mtv_kube_client_create (f->client, CLAIMS, object, FALSE, NULL, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (made);
   g_assert_cmpuint (fake_kube_count_requests (f->kube, "POST", CLAIMS), ==, 5);
 
   fake_kube_fail (f->kube, "PATCH", CLAIMS, 409, "Conflict", "the object has been modified", 3);
@@ -203,6 +206,7 @@ test_token_file (Fixture *f, gconstpointer data)
   g_autoptr (JsonObject) first
       = mtv_kube_client_get (client, "/api/v1/namespaces/vms", NULL, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (first);
 
   fake_kube_set_token (f->kube, "another-token");
   g_assert_null (mtv_kube_client_get (client, "/api/v1/namespaces/vms", NULL, &error));
@@ -213,6 +217,7 @@ test_token_file (Fixture *f, gconstpointer data)
   g_autoptr (JsonObject) second
       = mtv_kube_client_get (client, "/api/v1/namespaces/vms", NULL, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (second);
   g_unlink (path);
 }
 
@@ -236,6 +241,7 @@ test_exec (Fixture *f, gconstpointer data)
   g_autoptr (JsonObject) found
       = mtv_kube_client_get (client, "/api/v1/namespaces/vms", NULL, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (found);
 }
 
 /* Watching. */

@@ -530,6 +530,7 @@ test_preference_refused (Fixture *f, gconstpointer data)
   fake_kube_fail (f->kube, "POST", VMS, 422, "Invalid", "preference requires 4Gi", 1);
   g_autofree char *location = define (f);
   g_autofree char *vm = fake_kube_get (f->kube, VMS "/web");
+  g_assert_cmpstr (location, ==, "vms/web");
   g_assert_null (strstr (vm, "preference"));
   g_assert_nonnull (strstr (vm, "\"runStrategy\":\"Halted\""));
 }
