@@ -10,7 +10,7 @@ packages_run=(dbus-daemon libglib2.0-bin qemu-utils glib-networking)
 # A guest that boots from a disk: busybox, GRUB and the file system; QEMU to boot it in.
 packages_guest=(busybox-static cpio e2fsprogs fdisk grub-common grub-pc-bin python3
   qemu-system-x86 seabios)
-packages_test=(python3-gi python3-dbusmock python3-xxhash nbdkit libxml2-utils polkitd procps
+packages_test=(python3-gi python3-dbusmock python3-jsonschema python3-xxhash nbdkit libxml2-utils polkitd procps
   shellcheck codespell man-db groff-base zsh bash-completion systemd dbus strace util-linux xz-utils
   gzip nginx-light openssl zstd)
 packages_system=(systemd systemd-container dbus polkitd python3-gi)

@@ -3,6 +3,7 @@
 # run.sh [SUITE…]: installs what the tests need, builds, runs all suites or those named.
 #   unit bus lint e2e   the tests of meson
 #   system              mtvd under a real systemd in a container; needs root
+#   kubernetes          what is sent to a cluster, against KubeVirt's published schemas; needs Go
 #   sanitize            unit, bus and e2e with AddressSanitizer and UndefinedBehaviorSanitizer
 #   clang               builds with clang, warnings are errors
 #   tidy                clang's static analyzer is quiet
@@ -14,7 +15,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
 
-all=(lint unit bus sanitize e2e system clang tidy fuzz)
+all=(lint unit bus sanitize e2e kubernetes system clang tidy fuzz)
 build=$(realpath -m "${MTV_BUILD:-build-test}")
 fuzz_seconds=${MTV_FUZZ_SECONDS:-60}
 passed=0 failed=0 skipped=0
@@ -92,6 +93,7 @@ suite_unit () { build_of test && meson_suites test unit unit; }
 suite_bus () { build_of test && meson_suites test bus bus; }
 suite_lint () { build_of test && meson_suites test lint lint; }
 suite_e2e () { build_of test && meson_suites test e2e e2e; }
+suite_kubernetes () { build_of test && meson_suites test kubernetes kubernetes; }
 
 suite_system ()
 {
