@@ -172,6 +172,8 @@ static const Command commands[] = {
     FALSE },
   { "defaults", "set", 1, ANY, "KEY=VALUE...", N_ ("Change settings, at once and for good"),
     mtvctl_defaults_set, 0, FALSE },
+  { "throttle", NULL, 0, ANY, "[TARGET [RULE...]]", N_ ("Show or set what copies may read"),
+    mtvctl_throttle, 0, FALSE },
   { "import", NULL, 1, 1, "FILE.ova", N_ ("Bring over what an OVA file holds"), mtvctl_import,
     FOR_IMPORT | FOR_PLAN, FALSE },
   { "copy", NULL, 2, 2, "SOURCE DESTINATION", N_ ("Copy one disk, or go on with a copy"),

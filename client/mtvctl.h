@@ -69,6 +69,7 @@ int mtvctl_migration_forget (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_migration_timeline (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_defaults_show (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_defaults_set (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_throttle (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_import (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_copy (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_verify (Mtvctl *ctl, char **args, GError **error);

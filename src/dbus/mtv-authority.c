@@ -31,6 +31,7 @@ static const struct
   { "org.mtv.Manager", "AddProviderFile", MANAGE_PROVIDERS },
   { "org.mtv.Manager", "RemoveProvider", MANAGE_PROVIDERS },
   { "org.mtv.Manager", "SetDefaults", MANAGE_PROVIDERS },
+  { "org.mtv.Manager", "SetThrottle", MANAGE_PROVIDERS },
   { "org.mtv.Manager", "CreatePlan", PLAN },
   { "org.mtv.Manager", "RemovePlan", PLAN },
   { "org.mtv.Manager", "Copy", COPY },

@@ -21,7 +21,8 @@ sync_manager (gpointer skeleton)
 
   mtv_engine_get_counts (engine, &running, &queued, &suspended);
   g_object_set (skeleton, "running", running, "queued", queued, "suspended", suspended, "defaults",
-                mtv_engine_get_defaults (engine), NULL);
+                mtv_engine_get_defaults (engine), "throttles", mtv_engine_get_throttles (engine),
+                NULL);
 }
 
 static void
@@ -195,6 +196,25 @@ handle_set_defaults (MtvDBusManager *manager, GDBusMethodInvocation *invocation,
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
+static void
+set_throttle_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GError *error = NULL;
+
+  mtv_engine_set_throttle_finish (MTV_ENGINE (source), result, &error);
+  mtv_reply (user_data, error);
+}
+
+static gboolean
+handle_set_throttle (MtvDBusManager *manager, GDBusMethodInvocation *invocation, const char *target,
+                     const char *rule, GVariant *options, MtvEngine *engine)
+{
+  (void) manager;
+  if (mtv_options_accept (invocation, options, NULL))
+    mtv_engine_set_throttle_async (engine, target, rule, set_throttle_cb, invocation);
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
 static gboolean
 handle_copy (MtvDBusManager *manager, GDBusMethodInvocation *invocation, GUnixFDList *fds,
              const char *source, const char *destination, GVariant *options, MtvEngine *engine)
@@ -235,6 +255,7 @@ static const MtvHandler handlers[] = {
   { "handle-create-plan", G_CALLBACK (handle_create_plan) },
   { "handle-remove-plan", G_CALLBACK (handle_remove_plan) },
   { "handle-set-defaults", G_CALLBACK (handle_set_defaults) },
+  { "handle-set-throttle", G_CALLBACK (handle_set_throttle) },
   { "handle-copy", G_CALLBACK (handle_copy) },
   { "handle-verify", G_CALLBACK (handle_verify) },
   { NULL, NULL },

@@ -3,6 +3,7 @@
 
 #include "base/mtv-error.h"
 #include "base/mtv-work.h"
+#include "engine/mtv-disk-map.h"
 #include "store/mtv-store-progress.h"
 #include "transfer/mtv-copier.h"
 #include "transfer/mtv-verifier.h"
@@ -12,10 +13,13 @@ typedef struct
   MtvDiskSet *set; /* (unowned) */
   guint index;
   MtvDiskState state;
-  guint pending;         /* threads that have not come back */
-  MtvReader *reader;     /* (owned) (nullable) */
-  MtvWriter *writer;     /* (owned) (nullable) */
-  MtvReader *written;    /* (owned) (nullable) the same, to be read back */
+  guint pending;      /* threads that have not come back */
+  MtvReader *reader;  /* (owned) (nullable) */
+  MtvWriter *writer;  /* (owned) (nullable) */
+  MtvReader *written; /* (owned) (nullable) the same, to be read back */
+  GArray *changes;    /* (owned) (nullable) (element-type MtvExtent) of a round */
+  gboolean compares;  /* … which nobody could tell */
+  gboolean opened;
   MtvCopier *copier;     /* (owned) (nullable) */
   MtvVerifier *verifier; /* (owned) (nullable) */
 } Disk;
@@ -29,6 +33,11 @@ struct _MtvDiskSet
   MtvDestination *destination; /* (owned) */
   MtvStore *store;             /* (owned) */
   MtvBudget *budget;           /* (owned) (nullable) */
+  guint round;                 /* 0: all of a cold VM */
+  MtvPoint *point;             /* (owned) (nullable) of the round */
+  MtvPoint *since;             /* (owned) (nullable) */
+  GPtrArray *read_marks;       /* (owned) (nullable) (element-type GBytes) */
+  MtvThrottle *throttle;       /* (owned) (nullable) */
   guint parallel;
   Disk *disks; /* (owned) as many as the target has */
   guint n_disks;
@@ -55,6 +64,7 @@ disk_clear (Disk *disk)
   g_clear_object (&disk->reader);
   g_clear_object (&disk->writer);
   g_clear_object (&disk->written);
+  g_clear_pointer (&disk->changes, g_array_unref);
 }
 
 static void
@@ -71,6 +81,10 @@ mtv_disk_set_finalize (GObject *object)
   g_clear_object (&self->destination);
   g_clear_object (&self->store);
   g_clear_pointer (&self->budget, mtv_budget_unref);
+  g_clear_pointer (&self->point, mtv_point_free);
+  g_clear_pointer (&self->since, mtv_point_free);
+  g_clear_pointer (&self->read_marks, g_ptr_array_unref);
+  g_clear_pointer (&self->throttle, mtv_throttle_unref);
 
   G_OBJECT_CLASS (mtv_disk_set_parent_class)->finalize (object);
 }
@@ -113,6 +127,27 @@ mtv_disk_set_set_budget (MtvDiskSet *self, MtvBudget *budget)
   g_return_if_fail (MTV_IS_DISK_SET (self) && self->budget == NULL);
 
   self->budget = mtv_budget_ref (budget);
+}
+
+void
+mtv_disk_set_set_round (MtvDiskSet *self, guint number, MtvPoint *point, MtvPoint *since,
+                        GPtrArray *read_back)
+{
+  g_return_if_fail (MTV_IS_DISK_SET (self) && self->round == 0 && number > 0);
+
+  self->round = number;
+  self->point = point;
+  self->since = since;
+  self->read_marks = read_back == NULL ? NULL : g_ptr_array_ref (read_back);
+}
+
+void
+mtv_disk_set_set_throttle (MtvDiskSet *self, MtvThrottle *throttle)
+{
+  g_return_if_fail (MTV_IS_DISK_SET (self));
+
+  g_clear_pointer (&self->throttle, mtv_throttle_unref);
+  self->throttle = throttle != NULL ? mtv_throttle_ref (throttle) : NULL;
 }
 
 static MtvTargetDisk *
@@ -177,17 +212,12 @@ mtv_disk_set_load_map (MtvStore *store, MtvTarget *target, guint index, GError *
 {
   MtvTargetDisk *disk = g_ptr_array_index (target->disks, index);
 
+  guint round;
+  gboolean compares;
+
   if (disk->map == NULL || mtv_block_map_get_n_done (disk->map) > 0)
     return TRUE; /* this process has it */
-
-  g_autoptr (GPtrArray) pieces
-      = mtv_store_progress_load (store, target->run_id, target->number, index, error);
-  if (pieces == NULL)
-    return FALSE;
-  for (guint i = 0; i < pieces->len; i++)
-    if (!mtv_block_map_unpack (disk->map, g_ptr_array_index (pieces, i), error))
-      return FALSE;
-  return TRUE;
+  return mtv_disk_map_load (store, target, index, &round, &compares, error);
 }
 
 static gboolean
@@ -201,32 +231,105 @@ save_checkpoint (GBytes *blocks, gpointer user_data, GError **error)
   return mtv_store_commit (disk->set->store, batch, error);
 }
 
+/* Blocks that are pending from before the round are among its changes, or all is compared: what
+ * remains pending once it has begun is what is left to be copied of it. */
+static gboolean
+begin_round (Disk *disk, guint begun, gboolean compared, GError **error)
+{
+  MtvDiskSet *self = disk->set;
+  MtvBlockMap *map = target_disk (disk)->map;
+
+  if (begun == self->round)
+    {
+      disk->compares = compared || (self->since != NULL && disk->changes == NULL);
+      return TRUE;
+    }
+  /* What an earlier try has copied of another instant is worth a comparison. */
+  disk->compares = disk->changes == NULL && mtv_block_map_get_n_done (map) > 0;
+  if (disk->changes != NULL && disk->changes->len == 0)
+    return TRUE;
+  return mtv_disk_map_begin_round (self->store, self->target, disk->index, self->round,
+                                   disk->compares, disk->changes, error);
+}
+
+static gboolean
+open_point (Disk *disk, GCancellable *cancellable, GError **error)
+{
+  MtvDiskSet *self = disk->set;
+  GBytes *marks = NULL;
+  guint begun;
+  gboolean compared;
+
+  if (!mtv_disk_map_load (self->store, self->target, disk->index, &begun, &compared, error))
+    return FALSE;
+  if (self->read_marks != NULL && disk->index < self->read_marks->len)
+    marks = g_steal_pointer (&g_ptr_array_index (self->read_marks, disk->index));
+  if (marks != NULL)
+    {
+      mtv_disk_map_take_read_back (target_disk (disk)->map, marks);
+      g_bytes_unref (marks);
+    }
+  disk->reader = mtv_source_open_point (self->source, self->target->vm, disk->index, self->point,
+                                        self->since, &disk->changes, cancellable, error);
+  return disk->reader != NULL && begin_round (disk, begun, compared, error);
+}
+
+static gboolean
+open_source (Disk *disk, GCancellable *cancellable, GError **error)
+{
+  MtvDiskSet *self = disk->set;
+
+  if (self->round > 0)
+    return open_point (disk, cancellable, error);
+  if (!mtv_disk_set_load_map (self->store, self->target, disk->index, error))
+    return FALSE;
+  disk->reader = mtv_source_open_disk (self->source, self->target->vm, target_disk (disk)->source,
+                                       cancellable, error);
+  return disk->reader != NULL;
+}
+
+static gboolean
+check_size (Disk *disk, GError **error)
+{
+  MtvTargetDisk *target = target_disk (disk);
+
+  if (mtv_reader_get_size (disk->reader) == target->size)
+    return TRUE;
+  g_set_error (error, MTV_ERROR, MTV_ERROR_SOURCE_CHANGED,
+               "Disk '%s' of '%s' has another size than when the migration began",
+               target->source->name, disk->set->target->vm->name);
+  return FALSE;
+}
+
+/* A round in which nothing has changed costs the destination nothing. */
+static gboolean
+has_nothing (Disk *disk)
+{
+  MtvBlockMap *map = target_disk (disk)->map;
+
+  return disk->set->round > 0 && !disk->compares && disk->changes != NULL && disk->changes->len == 0
+         && mtv_block_map_get_n_done (map) == mtv_block_map_get_n_blocks (map);
+}
+
 static gboolean
 open_ends (gpointer data, GCancellable *cancellable, GError **error)
 {
   Disk *disk = data;
   MtvDiskSet *self = disk->set;
 
-  if (!mtv_disk_set_load_map (self->store, self->target, disk->index, error))
-    return FALSE;
   if (self->verifying)
     {
+      if (!mtv_disk_set_load_map (self->store, self->target, disk->index, error))
+        return FALSE;
       disk->reader = mtv_destination_open_reader (self->destination, self->target, disk->index,
                                                   cancellable, error);
       return disk->reader != NULL;
     }
 
-  disk->reader = mtv_source_open_disk (self->source, self->target->vm, target_disk (disk)->source,
-                                       cancellable, error);
-  if (disk->reader == NULL)
+  if (!open_source (disk, cancellable, error) || !check_size (disk, error))
     return FALSE;
-  if (mtv_reader_get_size (disk->reader) != target_disk (disk)->size)
-    {
-      g_set_error (error, MTV_ERROR, MTV_ERROR_SOURCE_CHANGED,
-                   "Disk '%s' of '%s' has another size than when the migration began",
-                   target_disk (disk)->source->name, self->target->vm->name);
-      return FALSE;
-    }
+  if (has_nothing (disk))
+    return TRUE;
   disk->writer = mtv_destination_open_writer (self->destination, self->target, disk->index,
                                               cancellable, error);
   if (disk->writer == NULL)
@@ -285,21 +388,42 @@ start_verifying (Disk *disk)
   mtv_verifier_verify_async (disk->verifier, disk->set->cancellable, verified_cb, disk);
 }
 
+/* Where a block cannot be read back, its hash comes from the source: then it is copied whole. */
+static void
+set_changes (Disk *disk)
+{
+  if (disk->compares)
+    mtv_copier_set_compare (disk->copier);
+  else if (disk->changes != NULL)
+    {
+      g_autoptr (GArray) changes
+          = disk->written != NULL ? g_array_ref (disk->changes)
+                                  : mtv_disk_map_widen (target_disk (disk)->map, disk->changes);
+
+      mtv_copier_set_changes (disk->copier, changes);
+    }
+}
+
 static void
 start_copying (Disk *disk)
 {
   MtvDiskSet *self = disk->set;
 
+  if (has_nothing (disk))
+    return;
   disk->copier = mtv_copier_new (disk->reader, disk->writer, target_disk (disk)->map, self->fresh);
   if (self->budget != NULL)
     mtv_copier_set_budget (disk->copier, self->budget);
+  if (self->throttle != NULL)
+    mtv_copier_set_throttle (disk->copier, self->throttle);
   if (disk->written != NULL)
     mtv_copier_set_read_back (disk->copier, disk->written);
+  set_changes (disk);
   mtv_copier_set_checkpoint (disk->copier, MTV_COPIER_CHECKPOINT_BYTES, save_checkpoint, disk,
                              NULL);
   disk->pending++;
   mtv_copier_copy_async (disk->copier, self->cancellable, copied_cb, disk);
-  if (mtv_source_get_caps (self->source) & MTV_SOURCE_CAN_CHECK_DISKS)
+  if (self->round == 0 && (mtv_source_get_caps (self->source) & MTV_SOURCE_CAN_CHECK_DISKS))
     {
       disk->pending++;
       mtv_work_async ("mtv-check", check_source, disk, NULL, self, self->cancellable, checked_cb,
@@ -314,7 +438,8 @@ opened_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
 
   (void) source;
-  if (mtv_work_finish (result, &error) && disk->set->error == NULL)
+  disk->opened = mtv_work_finish (result, &error);
+  if (disk->opened && disk->set->error == NULL)
     {
       if (disk->set->verifying)
         start_verifying (disk);
@@ -367,6 +492,7 @@ start (MtvDiskSet *self, GCancellable *cancellable, GAsyncReadyCallback callback
     {
       disk_clear (&self->disks[i]);
       self->disks[i].state = MTV_DISK_PENDING;
+      self->disks[i].opened = FALSE;
     }
   start_more (self);
   if (self->n_disks == 0)
@@ -421,9 +547,10 @@ add_progress (Disk *disk, guint64 *done, guint64 *total)
       *done += mtv_verifier_get_bytes_done (disk->verifier);
       *total += mtv_verifier_get_bytes_total (disk->verifier);
     }
-  else if (!disk->set->verifying) /* its turn has not come: what the inventory tells */
+  else if (!disk->set->verifying
+           && disk->set->since == NULL) /* its turn has not come: what the inventory tells */
     *total += target->source->allocated;
-  else if (target->map != NULL)
+  else if (disk->set->verifying && target->map != NULL)
     *total += mtv_block_map_get_data_bytes (target->map);
 }
 
@@ -436,6 +563,32 @@ mtv_disk_set_get_progress (MtvDiskSet *self, gint index, guint64 *done, guint64 
   for (guint i = 0; i < self->n_disks; i++)
     if (index < 0 || (guint) index == i)
       add_progress (&self->disks[i], done, total);
+}
+
+gboolean
+mtv_disk_set_get_changed (MtvDiskSet *self, guint64 *bytes)
+{
+  g_return_val_if_fail (MTV_IS_DISK_SET (self), FALSE);
+
+  *bytes = 0;
+  if (self->since == NULL || mtv_disk_set_is_comparing (self))
+    return FALSE;
+  for (guint i = 0; i < self->n_disks; i++)
+    for (guint j = 0; self->disks[i].opened && j < self->disks[i].changes->len; j++)
+      *bytes += g_array_index (self->disks[i].changes, MtvExtent, j).length;
+  return TRUE;
+}
+
+gboolean
+mtv_disk_set_is_comparing (MtvDiskSet *self)
+{
+  gboolean compares = FALSE;
+
+  g_return_val_if_fail (MTV_IS_DISK_SET (self), FALSE);
+
+  for (guint i = 0; i < self->n_disks; i++)
+    compares |= self->disks[i].opened && self->disks[i].compares;
+  return compares;
 }
 
 MtvDiskState

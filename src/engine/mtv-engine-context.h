@@ -5,6 +5,7 @@
 #include "engine/mtv-provider-entry.h"
 #include "engine/mtv-scheduler.h"
 #include "engine/mtv-settings.h"
+#include "engine/mtv-throttles.h"
 #include "store/mtv-store.h"
 #include "transfer/mtv-budget.h"
 
@@ -17,6 +18,7 @@ typedef struct
   MtvClock *clock;         /* (owned) */
   MtvScheduler *scheduler; /* (owned) */
   MtvBudget *budget;       /* (owned) memory of all copies */
+  MtvThrottles *throttles; /* (owned) */
   MtvSettings settings;
   GHashTable *providers; /* (owned) id to MtvProviderEntry */
   GPtrArray *migrations; /* (owned) (element-type MtvMigration) */

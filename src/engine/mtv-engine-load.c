@@ -161,5 +161,5 @@ mtv_engine_load (MtvEngine *self, GVariant *configured, GHashTable *fds, GError 
     }
   mtv_scheduler_set_slots (self->context.scheduler, self->context.settings.max_vms_in_flight);
   return load_providers (self, fds, error) && ensure_local (self, error) && load_plans (self, error)
-         && load_migrations (self, error);
+         && mtv_engine_load_throttles (self, error) && load_migrations (self, error);
 }

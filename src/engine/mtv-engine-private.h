@@ -52,6 +52,9 @@ MtvProviderEntry *mtv_engine_adopt_provider (MtvEngine *self, MtvProviderConfig 
                                              GVariant *secrets, int fd, GPtrArray *inventory,
                                              guint64 refresh_time, GError **error);
 
+/* What the store knows of the throttles, once all else is loaded. */
+gboolean mtv_engine_load_throttles (MtvEngine *self, GError **error);
+
 /* Adds to the lists what is saved. */
 void mtv_engine_insert_provider (MtvEngine *self, MtvProviderEntry *entry);
 

@@ -14,6 +14,7 @@
 typedef struct
 {
   MtvPlanEntry *entry;         /* (owned) */
+  MtvSource *source;           /* (owned) */
   MtvDestination *destination; /* (owned) */
   GPtrArray *vms;              /* (owned) (element-type MtvVm) (nullable elements) */
   GPtrArray *targets;          /* (owned) (element-type MtvTarget) for those that are there */
@@ -34,6 +35,7 @@ look_free (gpointer data)
   Look *look = data;
 
   g_clear_object (&look->entry);
+  g_clear_object (&look->source);
   g_clear_object (&look->destination);
   g_ptr_array_unref (look->vms);
   g_ptr_array_unref (look->targets);
@@ -110,14 +112,27 @@ what_is_left (MtvEngine *self, const MtvPlan *plan)
 }
 
 static gboolean
+is_warm (const Look *look)
+{
+  return mtv_plan_entry_get_plan (look->entry)->schedule.warm;
+}
+
+static gboolean
 look_work (gpointer data, GCancellable *cancellable, GError **error)
 {
   Look *look = data;
+  gboolean check_warm
+      = is_warm (look) && (mtv_source_get_caps (look->source) & MTV_SOURCE_CAN_WARM);
 
   (void) error;
   for (guint i = 0; i < look->targets->len; i++)
-    mtv_destination_check (look->destination, g_ptr_array_index (look->targets, i), look->concerns,
-                           cancellable);
+    {
+      MtvTarget *target = g_ptr_array_index (look->targets, i);
+
+      if (check_warm)
+        mtv_source_check_warm (look->source, target->vm, look->concerns, cancellable);
+      mtv_destination_check (look->destination, target, look->concerns, cancellable);
+    }
   look->free_space = mtv_destination_get_free_space (look->destination, cancellable);
   return TRUE;
 }
@@ -150,6 +165,25 @@ find_ends (MtvEngine *self, const MtvPlan *plan, MtvProviderEntry **source,
   return TRUE;
 }
 
+/* What stands against the plan as a whole. */
+static void
+check_plan (Look *look, const MtvPlan *left)
+{
+  if (left->vms->len == 0)
+    mtv_concerns_add (look->concerns, "plan.complete", MTV_CONCERN_CRITICAL, NULL,
+                      "Nothing is left to do",
+                      "Every virtual machine of plan '%s' has arrived already; archive or remove "
+                      "the plan.",
+                      left->name);
+  if (is_warm (look) && !(mtv_source_get_caps (look->source) & MTV_SOURCE_CAN_WARM))
+    mtv_concerns_add (look->concerns, "warm.unsupported", MTV_CONCERN_CRITICAL, NULL,
+                      "The source cannot migrate warm",
+                      "This source cannot tell what a running VM changes; make plan '%s' a cold "
+                      "one.",
+                      left->name);
+  mtv_plan_check (left, look->vms, look->concerns);
+}
+
 static Look *
 look_new (MtvEngine *self, MtvPlanEntry *entry, guint32 uid, GError **error)
 {
@@ -162,6 +196,7 @@ look_new (MtvEngine *self, MtvPlanEntry *entry, guint32 uid, GError **error)
 
   Look *look = g_new0 (Look, 1);
   look->entry = g_object_ref (entry);
+  look->source = g_object_ref (MTV_SOURCE (mtv_provider_entry_get_provider (source)));
   look->destination = g_object_ref (destination);
   look->uid = uid;
   look->vms = g_ptr_array_new_with_free_func (unref_vm);
@@ -176,13 +211,7 @@ look_new (MtvEngine *self, MtvPlanEntry *entry, guint32 uid, GError **error)
       if (vm != NULL)
         g_ptr_array_add (look->targets, target_for (left, planned, vm));
     }
-  if (left->vms->len == 0)
-    mtv_concerns_add (look->concerns, "plan.complete", MTV_CONCERN_CRITICAL, NULL,
-                      "Nothing is left to do",
-                      "Every virtual machine of plan '%s' has arrived already; archive or remove "
-                      "the plan.",
-                      left->name);
-  mtv_plan_check (left, look->vms, look->concerns);
+  check_plan (look, left);
   return look;
 }
 
@@ -373,6 +402,39 @@ set_blocked (GError **error, const MtvPlan *plan, GPtrArray *concerns)
                plan->name, text->str);
 }
 
+/* A VM under way can be in the hands of one run at a time, when one of them keeps marks at it. */
+static gboolean
+check_free (MtvEngine *self, Look *look, GError **error)
+{
+  const MtvPlan *plan = mtv_plan_entry_get_plan (look->entry);
+
+  for (guint i = 0; i < self->context.migrations->len; i++)
+    {
+      MtvMigration *migration = g_ptr_array_index (self->context.migrations, i);
+      GPtrArray *jobs = mtv_migration_get_jobs (migration);
+
+      for (guint j = 0; j < jobs->len; j++)
+        {
+          const MtvJobRecord *job = mtv_job_get_record (g_ptr_array_index (jobs, j));
+
+          if (mtv_job_has_ended (g_ptr_array_index (jobs, j))
+              || !(job->schedule.warm || plan->schedule.warm)
+              || !g_str_equal (job->source, plan->source))
+            continue;
+          for (guint k = 0; k < look->targets->len; k++)
+            if (g_str_equal (((MtvTarget *) g_ptr_array_index (look->targets, k))->vm->id,
+                             job->vm_id))
+              {
+                g_set_error (error, MTV_ERROR, MTV_ERROR_WRONG_STATE,
+                             "'%s' is being migrated by plan '%s' already", job->name,
+                             mtv_migration_get_record (migration)->plan_name);
+                return FALSE;
+              }
+        }
+    }
+  return TRUE;
+}
+
 static void
 looked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -388,6 +450,9 @@ looked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
                  "Every virtual machine of plan '%s' has arrived already", plan->name);
   else if (mtv_concerns_has (look->concerns, MTV_CONCERN_CRITICAL))
     set_blocked (&error, plan, look->concerns);
+  else if (!mtv_schedule_check (&plan->schedule, mtv_clock_now (self->context.clock), &error)
+           || !check_free (self, look, &error))
+    ;
   else if (self->context.stopping)
     g_set_error_literal (&error, MTV_ERROR, MTV_ERROR_WRONG_STATE, "The daemon is stopping");
 

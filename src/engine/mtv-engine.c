@@ -36,6 +36,7 @@ mtv_engine_dispose (GObject *object)
   g_clear_pointer (&self->providers, g_ptr_array_unref);
   g_clear_object (&self->context.scheduler);
   g_clear_pointer (&self->context.budget, mtv_budget_unref);
+  g_clear_pointer (&self->context.throttles, mtv_throttles_free);
   g_clear_object (&self->context.clock);
   g_clear_object (&self->context.store);
 
@@ -100,6 +101,7 @@ mtv_engine_new (MtvStore *store, MtvClock *clock, const MtvProviderType *const *
   self->context.store = g_object_ref (store);
   self->context.clock = g_object_ref (clock);
   self->context.budget = mtv_budget_new (COPY_MEMORY);
+  self->context.throttles = mtv_throttles_new (clock);
   self->context.scheduler = mtv_scheduler_new (self->context.settings.max_vms_in_flight);
   self->types = types;
   self->image_directory = g_strdup (image_directory);
@@ -333,6 +335,16 @@ defaults_saved (MtvEngine *self, gpointer object)
   self->chosen = g_steal_pointer (&self->choosing);
   mtv_settings_apply (&self->context.settings, self->chosen, NULL);
   mtv_scheduler_set_slots (self->context.scheduler, self->context.settings.max_vms_in_flight);
+  for (guint i = 0; i < self->context.migrations->len; i++)
+    {
+      GPtrArray *jobs = mtv_migration_get_jobs (g_ptr_array_index (self->context.migrations, i));
+
+      for (guint j = 0; j < jobs->len; j++)
+        {
+          mtv_job_replan (g_ptr_array_index (jobs, j));
+          mtv_job_reconsider (g_ptr_array_index (jobs, j));
+        }
+    }
   mtv_engine_emit_changed (self);
 }
 

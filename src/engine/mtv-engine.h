@@ -54,6 +54,15 @@ void mtv_engine_set_defaults_async (MtvEngine *self, GVariant *defaults,
                                     GAsyncReadyCallback callback, gpointer user_data);
 gboolean mtv_engine_set_defaults_finish (MtvEngine *self, GAsyncResult *result, GError **error);
 
+/* What copies may read, a(ss): targets and their rules, see mtv-throttle-rule.h. A target is "" for
+ * all copies together, or the name of a provider or of a plan; "provider/ID" or "plan/ID" where
+ * both are called the same. (transfer floating) */
+GVariant *mtv_engine_get_throttles (MtvEngine *self);
+/* Also for copies under way, but never for the last copy of a warm migration. */
+void mtv_engine_set_throttle_async (MtvEngine *self, const char *target, const char *rule,
+                                    GAsyncReadyCallback callback, gpointer user_data);
+gboolean mtv_engine_set_throttle_finish (MtvEngine *self, GAsyncResult *result, GError **error);
+
 /* What a user says of a provider; all (nullable). */
 typedef struct
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mtv-error.h"
+#include "engine/mtv-disk-map.h"
 #include "engine/mtv-job-private.h"
 
 /* What others may know of a job; the signals say when to look again. */
@@ -17,14 +18,13 @@ mtv_job_get_state (MtvJob *self)
 {
   g_return_val_if_fail (MTV_IS_JOB (self), NULL);
 
-  if (mtv_cold_state_is_final (self->state))
-    return mtv_cold_state_to_string (self->state);
+  if (mtv_job_state_is_final (self->state))
+    return mtv_job_state_to_string (self->state);
   if (self->suspended)
     return "suspended";
-  if (self->state == MTV_COLD_CLEANING_UP || self->cancelling)
+  if (self->state == MTV_JOB_CLEANING_UP || self->cancelling)
     return "cleaning-up";
-  if (self->state == MTV_COLD_QUEUED
-      || mtv_scheduler_get_place (self->context->scheduler, self) > 0)
+  if (self->state == MTV_JOB_QUEUED || mtv_scheduler_get_place (self->context->scheduler, self) > 0)
     return "queued";
   return "running";
 }
@@ -34,20 +34,21 @@ mtv_job_get_phase (MtvJob *self)
 {
   g_return_val_if_fail (MTV_IS_JOB (self), NULL);
 
-  if (self->state == MTV_COLD_SUCCEEDED)
+  if (self->state == MTV_JOB_SUCCEEDED)
     return "done";
-  if (!mtv_cold_state_is_final (self->state))
-    return mtv_cold_state_to_string (self->state);
+  if (!mtv_job_state_is_final (self->state))
+    return mtv_job_state_to_string (self->state);
 
-  const char *last = "queued";
+  const MtvStepRecord *last = NULL;
   for (guint i = 0; i < self->record->steps->len; i++)
     {
-      MtvStepRecord *step = g_ptr_array_index (self->record->steps, i);
+      const MtvStepRecord *step = g_ptr_array_index (self->record->steps, i);
 
-      if (step->start_time > 0 && !g_str_equal (step->name, "cleaning-up"))
-        last = step->name;
+      if (step->start_time > 0 && !g_str_equal (step->name, "cleaning-up")
+          && (last == NULL || step->start_time >= last->start_time))
+        last = step;
     }
-  return last;
+  return last == NULL ? "queued" : last->name;
 }
 
 gboolean
@@ -55,7 +56,24 @@ mtv_job_has_ended (MtvJob *self)
 {
   g_return_val_if_fail (MTV_IS_JOB (self), TRUE);
 
-  return mtv_cold_state_is_final (self->state) && !self->busy; /* not about to be tried again */
+  return mtv_job_state_is_final (self->state) && !self->busy; /* not about to be tried again */
+}
+
+/* All rounds together, none that would make it fall. */
+static guint64
+sum_rounds (MtvJob *self, gboolean total)
+{
+  GPtrArray *rounds = self->record->rounds;
+  guint64 sum = 0;
+
+  for (guint i = 0; i < rounds->len; i++)
+    {
+      const MtvRoundRecord *round = g_ptr_array_index (rounds, i);
+      gboolean given_up = round->copied_time == 0 && round->removed_time != 0;
+
+      sum += total && !given_up ? round->bytes_changed : round->bytes_done;
+    }
+  return sum;
 }
 
 guint64
@@ -63,7 +81,8 @@ mtv_job_get_bytes_done (MtvJob *self)
 {
   g_return_val_if_fail (MTV_IS_JOB (self), 0);
 
-  return mtv_job_get_step (self, "copying")->bytes_done;
+  return self->record->schedule.warm ? sum_rounds (self, FALSE)
+                                     : mtv_job_get_step (self, "copying")->bytes_done;
 }
 
 guint64
@@ -71,7 +90,8 @@ mtv_job_get_bytes_total (MtvJob *self)
 {
   g_return_val_if_fail (MTV_IS_JOB (self), 0);
 
-  guint64 total = mtv_job_get_step (self, "copying")->bytes_total;
+  guint64 total = self->record->schedule.warm ? sum_rounds (self, TRUE)
+                                              : mtv_job_get_step (self, "copying")->bytes_total;
   g_autoptr (GVariant) disks = NULL;
 
   if (total > 0 || self->record->vm == NULL)
@@ -158,7 +178,7 @@ disk_state (MtvJob *self, guint index)
       = index < self->record->disks->len ? g_ptr_array_index (self->record->disks, index) : NULL;
 
   if (active)
-    return self->state == MTV_COLD_VERIFYING ? "verifying" : "copying";
+    return self->state == MTV_JOB_VERIFYING ? "verifying" : "copying";
   if (kept != NULL && kept->verified)
     return "verified";
   return kept != NULL && kept->copied ? "copied" : "pending";
@@ -188,7 +208,7 @@ describe_disk (MtvJob *self, GVariant *disk, guint index)
       guint64 before = done;
 
       mtv_disk_set_get_progress (self->disks, (gint) index, &done, &total);
-      if (self->state == MTV_COLD_COPYING) /* it goes on where it was, but first it opens */
+      if (self->state == MTV_JOB_COPYING) /* it goes on where it was, but first it opens */
         done = MAX (done, before);
     }
 
@@ -283,12 +303,44 @@ mtv_job_get_target (MtvJob *self, GError **error)
   target->format = g_strdup (record->format);
   target->hash = hash;
   target->networks = record->networks == NULL ? NULL : g_variant_ref (record->networks);
-  target->start = g_str_equal (record->target_power_state, "on")
-                  || (g_str_equal (record->target_power_state, "auto")
-                      && g_str_equal (vm->power_state, "on"));
+  target->start
+      = g_str_equal (record->target_power_state, "on")
+        || (g_str_equal (record->target_power_state, "auto")
+            && g_strcmp0 (record->power_state != NULL ? record->power_state : vm->power_state, "on")
+                   == 0);
   self->target = target;
   restore_sizes (self);
   return target;
+}
+
+void
+mtv_job_drop_target (MtvJob *self)
+{
+  if (self->target == NULL)
+    return;
+  for (guint i = 0; self->record->schedule.warm && i < self->target->disks->len; i++)
+    {
+      MtvBlockMap *map = ((MtvTargetDisk *) g_ptr_array_index (self->target->disks, i))->map;
+
+      if (map == NULL || mtv_block_map_get_n_done (map) == 0) /* it was not even loaded */
+        continue;
+      if (self->read_back == NULL)
+        self->read_back = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+      if (self->read_back->len <= i)
+        g_ptr_array_set_size (self->read_back, (gint) i + 1);
+      g_clear_pointer (&g_ptr_array_index (self->read_back, i), g_bytes_unref);
+      g_ptr_array_index (self->read_back, i) = mtv_disk_map_get_read_back (map);
+    }
+  g_clear_pointer (&self->target, mtv_target_free);
+}
+
+gboolean
+mtv_job_source_has (MtvJob *self, MtvSourceCaps cap)
+{
+  MtvProvider *source = mtv_job_get_provider (self, self->record->source, NULL);
+
+  return source != NULL && MTV_IS_SOURCE (source)
+         && (mtv_source_get_caps (MTV_SOURCE (source)) & cap) != 0;
 }
 
 gboolean
@@ -301,10 +353,10 @@ mtv_job_name_is_taken (MtvJob *self, const char *name)
       for (guint j = 0; j < jobs->len; j++)
         {
           MtvJob *other = g_ptr_array_index (jobs, j);
-          MtvColdState state = other->state;
+          MtvJobState state = other->state;
 
-          mtv_cold_state_from_string (other->record->state, &state); /* about to be committed */
-          if (other != self && !mtv_cold_state_is_final (state) && state > MTV_COLD_PREPARING
+          mtv_job_state_from_string (other->record->state, &state); /* about to be committed */
+          if (other != self && !mtv_job_state_is_final (state) && state > MTV_JOB_PREPARING
               && g_str_equal (other->record->destination, self->record->destination)
               && g_str_equal (other->record->target_name, name))
             return TRUE;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/mtv-job.h"
+#include "engine/mtv-readiness.h"
 
 G_BEGIN_DECLS
 
@@ -11,15 +12,6 @@ G_BEGIN_DECLS
  *
  * Requests take effect at once, and are committed before anything comes of them; what @uid asked
  * for stands in the timeline. FALSE with MTV_ERROR_WRONG_STATE, which says why. */
-
-/* What the next final round is expected to be, from the rounds that were. All 0: not known yet. */
-typedef struct
-{
-  guint64 bytes;  /* changed since the last round by now */
-  guint64 low;    /* downtime: as it was in good rounds … */
-  guint64 likely; /* … in the mean … */
-  guint64 high;   /* … and in bad ones */
-} MtvPrediction;
 
 MtvPrediction mtv_job_get_prediction (MtvJob *self);
 gboolean mtv_job_is_cutover_ready (MtvJob *self);

@@ -13,6 +13,7 @@ typedef struct
   gpointer user_data;
   gboolean running; /* has a slot */
   gboolean told;    /* … and knows of it */
+  guint overtaken;
   guint place;
   guint told_place;
 } Entry;
@@ -182,6 +183,27 @@ mtv_scheduler_set_slots (MtvScheduler *self, guint slots)
   schedule_round (self);
 }
 
+/* Behind the last of those that wait for the same that @entry may not overtake; the others have
+ * been overtaken once more. */
+static guint
+find_place (MtvScheduler *self, const Entry *entry)
+{
+  guint at = self->entries->len;
+
+  for (guint i = self->entries->len; i > 0; i--)
+    {
+      Entry *other = g_ptr_array_index (self->entries, i - 1);
+
+      if (other->running || !g_str_equal (other->key, entry->key))
+        continue;
+      if (other->klass <= entry->klass || other->overtaken >= MTV_SCHEDULE_PATIENCE)
+        break;
+      other->overtaken++;
+      at = i - 1;
+    }
+  return at;
+}
+
 void
 mtv_scheduler_enter (MtvScheduler *self, gpointer owner, const char *key, MtvScheduleClass klass,
                      MtvSchedulerFunc granted, MtvSchedulerFunc moved, gpointer user_data)
@@ -190,7 +212,6 @@ mtv_scheduler_enter (MtvScheduler *self, gpointer owner, const char *key, MtvSch
   g_return_if_fail (find (self, owner, NULL) == NULL);
 
   Entry *entry = g_new0 (Entry, 1);
-  guint at = 0;
 
   entry->owner = owner;
   entry->key = g_strdup (key);
@@ -198,10 +219,7 @@ mtv_scheduler_enter (MtvScheduler *self, gpointer owner, const char *key, MtvSch
   entry->granted = granted;
   entry->moved = moved;
   entry->user_data = user_data;
-  while (at < self->entries->len
-         && ((Entry *) g_ptr_array_index (self->entries, at))->klass <= klass)
-    at++;
-  g_ptr_array_insert (self->entries, (gint) at, entry);
+  g_ptr_array_insert (self->entries, (gint) find_place (self, entry), entry);
   schedule_round (self);
 }
 
@@ -233,4 +251,13 @@ mtv_scheduler_has (MtvScheduler *self, gpointer owner)
   g_return_val_if_fail (MTV_IS_SCHEDULER (self), FALSE);
 
   return find (self, owner, NULL) != NULL;
+}
+
+gboolean
+mtv_scheduler_has_slot (MtvScheduler *self, gpointer owner)
+{
+  g_return_val_if_fail (MTV_IS_SCHEDULER (self), FALSE);
+
+  Entry *entry = find (self, owner, NULL);
+  return entry != NULL && entry->told;
 }

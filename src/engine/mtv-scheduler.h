@@ -6,16 +6,21 @@
 G_BEGIN_DECLS
 
 /* Who may run. Each key (a source provider's id) has a number of slots; who finds none waits in a
- * queue of its own, those that go on with something before those that begin, otherwise first come,
- * first served: nobody starves. Main thread. */
+ * queue of its own, in the order of the classes, within one first come, first served. Nobody
+ * starves: who was overtaken often enough is not overtaken any more. Main thread. */
 #define MTV_TYPE_SCHEDULER (mtv_scheduler_get_type ())
 G_DECLARE_FINAL_TYPE (MtvScheduler, mtv_scheduler, MTV, SCHEDULER, GObject)
 
 typedef enum
 {
-  MTV_SCHEDULE_RESUME, /* has begun already */
+  MTV_SCHEDULE_CUTOVER, /* its VM is shut down, or about to be */
+  MTV_SCHEDULE_PRECOPY, /* a round of one that is copied */
+  MTV_SCHEDULE_RESUME,  /* has begun already */
   MTV_SCHEDULE_BEGIN,
 } MtvScheduleClass;
+
+/* How often one can be overtaken by others that came later. */
+#define MTV_SCHEDULE_PATIENCE 16
 
 typedef void (*MtvSchedulerFunc) (gpointer user_data);
 
@@ -36,5 +41,8 @@ void mtv_scheduler_leave (MtvScheduler *self, gpointer owner);
 guint mtv_scheduler_get_place (MtvScheduler *self, gpointer owner);
 /* Does it have a slot, or is it queued? */
 gboolean mtv_scheduler_has (MtvScheduler *self, gpointer owner);
+
+/* Does it have a slot, and was told so? */
+gboolean mtv_scheduler_has_slot (MtvScheduler *self, gpointer owner);
 
 G_END_DECLS

@@ -2,6 +2,9 @@
 #include "engine/mtv-settings.h"
 
 #include "base/mtv-error.h"
+#include "engine/mtv-round-plan.h"
+
+#define YEAR (366 * 24 * 3600 * (guint64) G_USEC_PER_SEC)
 
 static const struct
 {
@@ -21,6 +24,16 @@ static const struct
   { "retry-interval", "RetryIntervalSec", G_STRUCT_OFFSET (MtvSettings, retry_interval_usec), 't',
     G_USEC_PER_SEC, 24 * 3600 * (guint64) G_USEC_PER_SEC, 30 * (guint64) G_USEC_PER_SEC,
     G_USEC_PER_SEC },
+  { "precopy-interval", "PrecopyIntervalSec", G_STRUCT_OFFSET (MtvSettings, precopy_interval_usec),
+    't', 60 * (guint64) G_USEC_PER_SEC, YEAR, 3600 * (guint64) G_USEC_PER_SEC, G_USEC_PER_SEC },
+  { "max-downtime", "MaxDowntimeSec", G_STRUCT_OFFSET (MtvSettings, max_downtime_usec), 't',
+    G_USEC_PER_SEC, YEAR, 60 * (guint64) G_USEC_PER_SEC, G_USEC_PER_SEC },
+  { "shutdown-timeout", "ShutdownTimeoutSec", G_STRUCT_OFFSET (MtvSettings, shutdown_timeout_usec),
+    't', G_USEC_PER_SEC, YEAR, 600 * (guint64) G_USEC_PER_SEC, G_USEC_PER_SEC },
+  { "cutover-grace", "CutoverGraceSec", G_STRUCT_OFFSET (MtvSettings, cutover_grace_usec), 't', 0,
+    YEAR, 3600 * (guint64) G_USEC_PER_SEC, G_USEC_PER_SEC },
+  { "max-snapshots", "MaxSnapshots", G_STRUCT_OFFSET (MtvSettings, max_snapshots), 'u', 2,
+    MTV_ROUND_MAX_POINTS, MTV_ROUND_MAX_POINTS, 1 },
 };
 
 static void

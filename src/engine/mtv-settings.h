@@ -12,6 +12,13 @@ typedef struct
   guint max_vms_in_flight;     /* per source provider */
   guint max_disks_per_vm;      /* copied at the same time */
   guint64 retry_interval_usec; /* of a suspended job */
+
+  /* Of warm migrations whose plan does not say otherwise. */
+  guint64 precopy_interval_usec; /* from the end of a round's copy to the next round */
+  guint64 max_downtime_usec;     /* cutover is ready when less is expected */
+  guint64 shutdown_timeout_usec; /* for a guest to shut down */
+  guint64 cutover_grace_usec;    /* by which a cutover that we missed may be late */
+  guint max_snapshots;           /* of one VM in one run; the last is for the cutover */
 } MtvSettings;
 
 void mtv_settings_init (MtvSettings *self);

@@ -408,11 +408,9 @@ start_copying (MtvTransfer *self)
   self->hash = mtv_block_map_get_hash (self->run->map);
   self->resumed = self->run->resumed;
   self->copier = mtv_copier_new (ends->reader, ends->writer, self->run->map, self->run->is_zero);
-  if (request->throttle > 0)
-    {
-      g_autoptr (MtvThrottle) throttle = mtv_throttle_new (request->throttle);
-      mtv_copier_set_throttle (self->copier, throttle);
-    }
+  g_autoptr (MtvThrottle) throttle
+      = mtv_throttles_make (self->context->throttles, request->throttle, NULL, NULL, NULL);
+  mtv_copier_set_throttle (self->copier, throttle);
   mtv_copier_set_budget (self->copier, self->context->budget);
   /* A full check reads all of it afterwards, unless it is not all known. */
   if (request->verify == MTV_TRANSFER_VERIFY_WRITTEN

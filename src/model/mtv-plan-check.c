@@ -137,6 +137,19 @@ check_name (Check *self, const MtvPlanVm *planned, const MtvVm *vm)
       other->name, both_given ? "" : ", or it will get one that ends in random characters");
 }
 
+/* What the source itself has to say, in the VM's name. */
+static void
+take_concerns (Check *self, const MtvVm *vm)
+{
+  for (guint i = 0; i < vm->concerns->len; i++)
+    {
+      const MtvConcern *concern = g_ptr_array_index (vm->concerns, i);
+
+      mtv_concerns_add (self->concerns, concern->id, concern->category, vm->name, concern->label,
+                        "%s", concern->assessment);
+    }
+}
+
 static void
 check_vm (Check *self, const MtvPlanVm *planned, const MtvVm *vm)
 {
@@ -165,6 +178,7 @@ check_vm (Check *self, const MtvPlanVm *planned, const MtvVm *vm)
   check_firmware (self, vm);
   check_nics (self, vm);
   check_devices (self, vm);
+  take_concerns (self, vm);
 }
 
 void

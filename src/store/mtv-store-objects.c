@@ -332,30 +332,54 @@ mtv_store_load_jobs (MtvStore *store, const char *run_id, GError **error)
 
 /* ---- Settings ---- */
 
-void
-mtv_store_put_defaults (MtvStoreBatch *batch, GVariant *defaults)
+static void
+put_setting (MtvStoreBatch *batch, const char *key, GVariant *value)
 {
   mtv_store_batch_add (batch,
-                       "INSERT INTO setting (key, body) VALUES ('defaults', ?)"
+                       "INSERT INTO setting (key, body) VALUES (?, ?)"
                        " ON CONFLICT (key) DO UPDATE SET body = excluded.body",
-                       to_body (defaults), NULL);
+                       g_variant_new_string (key), to_body (value), NULL);
 }
 
 static gpointer
-defaults_from_variant (GVariant *variant, GError **error G_GNUC_UNUSED)
+setting_from_variant (GVariant *variant, GError **error G_GNUC_UNUSED)
 {
   return g_variant_ref (variant);
 }
 
-GVariant *
-mtv_store_load_defaults (MtvStore *store, GError **error)
+static GVariant *
+load_setting (MtvStore *store, const char *key, GError **error)
 {
-  g_autoptr (GPtrArray) settings
-      = load (store, "setting", "SELECT key, body FROM setting WHERE key = 'defaults'",
-              g_variant_new ("()"), defaults_from_variant, (GDestroyNotify) g_variant_unref, error);
+  g_autoptr (GPtrArray) settings = load (
+      store, "setting", "SELECT key, body FROM setting WHERE key = ?", g_variant_new ("(s)", key),
+      setting_from_variant, (GDestroyNotify) g_variant_unref, error);
 
   if (settings == NULL)
     return NULL;
   return settings->len > 0 ? g_variant_ref (g_ptr_array_index (settings, 0))
                            : g_variant_ref_sink (g_variant_new ("a{sv}", NULL));
+}
+
+void
+mtv_store_put_defaults (MtvStoreBatch *batch, GVariant *defaults)
+{
+  put_setting (batch, "defaults", defaults);
+}
+
+GVariant *
+mtv_store_load_defaults (MtvStore *store, GError **error)
+{
+  return load_setting (store, "defaults", error);
+}
+
+void
+mtv_store_put_throttles (MtvStoreBatch *batch, GVariant *throttles)
+{
+  put_setting (batch, "throttles", throttles);
+}
+
+GVariant *
+mtv_store_load_throttles (MtvStore *store, GError **error)
+{
+  return load_setting (store, "throttles", error);
 }

@@ -42,9 +42,11 @@ void mtv_store_put_job (MtvStoreBatch *batch, const MtvJobRecord *record);
 /* (element-type MtvJobRecord), by number */
 GPtrArray *mtv_store_load_jobs (MtvStore *store, const char *run_id, GError **error);
 
-/* Settings: one a{sv}. */
+/* Settings: an a{sv} each. @defaults, @throttles: (transfer floating) */
 void mtv_store_put_defaults (MtvStoreBatch *batch, GVariant *defaults);
 GVariant *mtv_store_load_defaults (MtvStore *store, GError **error); /* (transfer full) */
+void mtv_store_put_throttles (MtvStoreBatch *batch, GVariant *throttles);
+GVariant *mtv_store_load_throttles (MtvStore *store, GError **error); /* (transfer full) */
 
 /* The timeline. @number 0: the run as a whole. @uid: G_MAXUINT32 when nobody asked for it. */
 void mtv_store_add_event (MtvStoreBatch *batch, guint64 time, const char *run_id, guint number,

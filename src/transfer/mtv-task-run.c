@@ -395,7 +395,7 @@ is_throttled (MtvTaskRun *run, guint64 from, guint64 end)
     return FALSE;
   guint64 wait_usec
       = mtv_throttle_take (work->throttle, mtv_data_runs_count (work->runs, from, end), now);
-  run->lane->throttled_until_usec = now + (gint64) wait_usec;
+  run->lane->throttled_until_usec = now + (gint64) MIN (wait_usec, MTV_THROTTLE_LOOK_USEC);
   return wait_usec > 0;
 }
 

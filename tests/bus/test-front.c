@@ -53,7 +53,12 @@ test_defaults (FrontFixture *f, gconstpointer data)
                                 bus_options ("{}")));
   front_wait_for_property (f, ROOT, "org.mtv.Manager", "Defaults",
                            "{'max-vms-in-flight': <uint32 20>, 'max-disks-per-vm': <uint32 5>, "
-                           "'retry-interval': <uint64 30000000>}");
+                           "'retry-interval': <uint64 30000000>, "
+                           "'precopy-interval': <uint64 3600000000>, "
+                           "'max-downtime': <uint64 60000000>, "
+                           "'shutdown-timeout': <uint64 600000000>, "
+                           "'cutover-grace': <uint64 3600000000>, "
+                           "'max-snapshots': <uint32 28>}");
 
   guint i = front_wait_for_signal (f, ROOT, "PropertiesChanged", "'Defaults'");
   g_assert_null (strstr (g_ptr_array_index (f->signals, i), "Running")); /* did not change */
@@ -66,6 +71,28 @@ test_defaults (FrontFixture *f, gconstpointer data)
       &f->bus, ROOT, "org.mtv.Manager.SetDefaults",
       g_variant_new ("(@a{sv}@a{sv})", bus_options ("{}"), bus_options ("{'forever': <true>}")),
       INVALID_ARGUMENT, "'forever'");
+}
+
+static void
+test_throttles (FrontFixture *f, gconstpointer data)
+{
+  GVariant *args = g_variant_new ("(ss@a{sv})", "", "1.5G 22:00-06:00=off", bus_options ("{}"));
+
+  (void) data;
+  front_wait_for_property (f, ROOT, "org.mtv.Manager", "Throttles", "[]");
+  bus_call_done (&f->bus, ROOT, "org.mtv.Manager.SetThrottle", args);
+  front_wait_for_property (f, ROOT, "org.mtv.Manager", "Throttles",
+                           "[('', '1536M 22:00-06:00=off')]");
+  front_wait_for_signal (f, ROOT, "PropertiesChanged", "'Throttles'");
+  bus_call_fails (&f->bus, ROOT, "org.mtv.Manager.SetThrottle",
+                  g_variant_new ("(ss@a{sv})", "", "0", bus_options ("{}")), INVALID_ARGUMENT,
+                  "'0'");
+  bus_call_fails (&f->bus, ROOT, "org.mtv.Manager.SetThrottle",
+                  g_variant_new ("(ss@a{sv})", "nobody", "1M", bus_options ("{}")),
+                  "org.mtv.Error.NotFound", "'nobody'");
+  bus_call_fails (&f->bus, ROOT, "org.mtv.Manager.SetThrottle",
+                  g_variant_new ("(ss@a{sv})", "", "1M", bus_options ("{'now': <true>}")),
+                  INVALID_ARGUMENT, "'now'");
 }
 
 static void
@@ -477,6 +504,7 @@ main (int argc, char **argv)
   g_log_set_always_fatal (G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL); /* ends that fail are told */
   ADD ("manager", test_manager);
   ADD ("defaults", test_defaults);
+  ADD ("throttles", test_throttles);
   ADD ("add-provider", test_add_provider);
   ADD ("add-provider-file", test_add_provider_file);
   ADD ("configure-provider", test_configure_provider);

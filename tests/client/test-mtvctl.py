@@ -282,6 +282,20 @@ def test_defaults():
     out('defaults', 'set', 'max-vms-in-flight=20', 'retry-interval=30')
 
 
+def test_throttle():
+    assert out('throttle') == 'No throttles.\n'
+    assert "Cannot set the throttle: Bad throttle '0'" in mtvctl('throttle', 'all', '0',
+                                                                code=1).stderr
+    out('throttle', 'all', '100M', '08:00-18:00=10M')
+    out('throttle', 'lab', '1G')
+    assert out('throttle').splitlines() == ['TARGET RULE', 'all    100M 08:00-18:00=10M',
+                                            'lab    1G']
+    assert js('throttle', 'lab') == [{'target': 'lab', 'rule': '1G'}]
+    out('throttle', 'all', 'off')
+    out('throttle', 'lab', 'off')
+    assert js('throttle') == []
+
+
 def test_plan():
     assert out('plan', 'create', 'mine', '--from=office', 'web-1', '--format=qcow2',
                '--hash=sha256', '--verify=full', '--network=a=b=c', '--network=pod') == "Created plan 'mine'.\n"

@@ -7,7 +7,8 @@ G_BEGIN_DECLS
 
 /* What the fake providers of this process have, and how they shall behave. Their requests have
  * names: list test identity open-disk check-disk read | check has-vm free-space create open-writer
- * write zero flush open-reader read-back define remove. */
+ * write zero flush open-reader read-back define remove | with power: get-power shut-down start |
+ * warm: check-warm enable-tracking create-point open-point remove-point. */
 typedef struct
 {
   guint n_vms;
@@ -18,6 +19,18 @@ typedef struct
   gboolean corrupt;      /* the destination reads back another byte than was written */
   gboolean on_disk_full; /* check(): a critical concern */
   guint64 free_space;
+
+  const char *live;           /* (nullable) the folder of a source with power, see fake-live.h */
+  gboolean warm;              /* … that can migrate warm */
+  gboolean loses_track;       /* it cannot tell what has changed */
+  gboolean tracking_off;      /* it has to be switched on first */
+  gboolean deaf;              /* guests that are asked to shut down do not */
+  gboolean unreachable_guest; /* … cannot be asked */
+  guint slow_looks;           /* get-power requests until one that was asked is down */
+  gboolean vm_changed;        /* a disk was added since */
+  gboolean warm_concern;      /* something is in the way of warm migration */
+  gboolean reads_back;        /* the destination, while it is written to */
+
   const char *broken; /* (nullable) the type that no provider can be made of */
 } FakeWorld;
 

@@ -45,7 +45,15 @@ volume_read (MtvReader *reader, guint64 offset, gpointer buffer, gsize length,
 
   if (!fake_enter ("read-back", self->name, cancellable, error))
     return FALSE;
-  memcpy (buffer, self->bytes + offset, length);
+  if (fake_world.reads_back) /* what was flushed since it was opened */
+    {
+      int fd = g_open (self->path, O_RDONLY | O_CLOEXEC, 0);
+
+      g_assert_cmpint (pread (fd, buffer, length, (off_t) offset), ==, (gssize) length);
+      g_assert_true (close (fd) == 0);
+    }
+  else
+    memcpy (buffer, self->bytes + offset, length);
   if (fake_world.corrupt)
     ((guint8 *) buffer)[length - 1] ^= 1;
   fake_leave ("read-back");
@@ -271,6 +279,14 @@ destination_open_reader (MtvDestination *self, const MtvTarget *target, guint di
              : NULL;
 }
 
+static gboolean
+destination_can_read_back (MtvDestination *self, const MtvTarget *target)
+{
+  (void) self;
+  (void) target;
+  return fake_world.reads_back;
+}
+
 static char *
 destination_define (MtvDestination *self, const MtvTarget *target, GCancellable *cancellable,
                     GError **error)
@@ -333,6 +349,7 @@ destination_iface_init (MtvDestinationInterface *iface)
   iface->create_volumes = destination_create_volumes;
   iface->open_writer = destination_open_writer;
   iface->open_reader = destination_open_reader;
+  iface->can_read_back = destination_can_read_back;
   iface->define = destination_define;
   iface->remove = destination_remove;
 }

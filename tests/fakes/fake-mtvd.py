@@ -320,7 +320,7 @@ class Manager(Object):
                                            ('ova', 'password', 's', True)],
                          Defaults={'max-vms-in-flight': V('u', 20),
                                    'retry-interval': V('t', 30_000_000)},
-                         Running=0, Queued=0, Suspended=0)
+                         Throttles=[], Running=0, Queued=0, Suspended=0)
 
     def AddProvider(self, name, kind, url, options):
         answer = self.add(name, kind, url)
@@ -384,6 +384,13 @@ class Manager(Object):
             raise Error('InvalidArgument', "'max-vms-in-flight' may be 1 to 1000")
         self.set(Defaults={'max-vms-in-flight': V('u', now['max-vms-in-flight']),
                            'retry-interval': V('t', now['retry-interval'])})
+
+    def SetThrottle(self, target, rule, options):
+        if rule == '0':
+            raise Error('InvalidArgument', "Bad throttle '0': nothing would be copied")
+        rules = dict(self['Throttles'])
+        rules[target] = rule
+        self.set(Throttles=[item for item in rules.items() if item[1] != 'off'])
 
 
 def vm(name, ident, **more):

@@ -3,6 +3,7 @@
 
 #include "base/mtv-error.h"
 #include "fake-control.h"
+#include "fake-live.h"
 
 #include <string.h>
 
@@ -92,7 +93,9 @@ static MtvSourceCaps
 source_get_caps (MtvSource *source)
 {
   (void) source;
-  return fake_world.checks_disks ? MTV_SOURCE_CAN_CHECK_DISKS : 0;
+  return (fake_world.checks_disks ? MTV_SOURCE_CAN_CHECK_DISKS : 0)
+         | (fake_world.live != NULL ? MTV_SOURCE_HAS_POWER : 0)
+         | (fake_world.warm ? MTV_SOURCE_CAN_WARM : 0);
 }
 
 static MtvVm *
@@ -113,6 +116,12 @@ make_vm (guint index)
       disk->id = g_strdup_printf ("disk-%u", i);
       disk->name = g_strdup_printf ("disk %u", i);
       disk->capacity = disk->allocated = fake_world.disk_size;
+    }
+  if (fake_world.live != NULL)
+    {
+      fake_live_set_up (vm);
+      g_free (vm->power_state);
+      vm->power_state = g_strdup (fake_live_get_power (vm->id) == MTV_POWER_ON ? "on" : "off");
     }
   return vm;
 }
@@ -152,7 +161,10 @@ source_open_disk (MtvSource *source, MtvVm *vm, const MtvVmDisk *disk, GCancella
     return NULL;
   FakeSourceDisk *self = g_object_new (FAKE_TYPE_SOURCE_DISK, NULL);
   self->name = g_strdup (vm->name);
-  self->bytes = fake_make_bytes (number, index);
+  self->bytes
+      = fake_world.live == NULL ? fake_make_bytes (number, index) : fake_live_read (vm->id, index);
+  if (fake_world.live != NULL)
+    g_assert_cmpint (fake_live_get_power (vm->id), ==, MTV_POWER_OFF);
   return MTV_READER (self);
 }
 
@@ -163,6 +175,99 @@ source_check_disk (MtvSource *source, MtvVm *vm, const MtvVmDisk *disk, GCancell
   (void) source;
   (void) disk;
   return fake_enter ("check-disk", vm->name, cancellable, error);
+}
+
+static gboolean
+source_get_power (MtvSource *source, MtvVm *vm, MtvPower *power, GCancellable *cancellable,
+                  GError **error)
+{
+  (void) source;
+  return fake_enter ("get-power", vm->name, cancellable, error) && fake_live_look (vm, power);
+}
+
+static gboolean
+source_shut_down (MtvSource *source, MtvVm *vm, gboolean force, GCancellable *cancellable,
+                  GError **error)
+{
+  (void) source;
+  if (!fake_enter ("shut-down", vm->name, cancellable, error)
+      || !fake_live_shut_down (vm, force, error))
+    return FALSE;
+  fake_leave ("shut-down");
+  return TRUE;
+}
+
+static gboolean
+source_start (MtvSource *source, MtvVm *vm, GCancellable *cancellable, GError **error)
+{
+  (void) source;
+  if (!fake_enter ("start", vm->name, cancellable, error))
+    return FALSE;
+  fake_live_start (vm);
+  fake_leave ("start");
+  return TRUE;
+}
+
+static void
+source_check_warm (MtvSource *source, MtvVm *vm, GPtrArray *concerns, GCancellable *cancellable)
+{
+  (void) source;
+  fake_enter ("check-warm", vm->name, cancellable, NULL);
+  if (fake_world.warm_concern)
+    mtv_concerns_add (concerns, "vm.snapshots", MTV_CONCERN_CRITICAL, vm->name, "Snapshots",
+                      "The VM has snapshots.");
+}
+
+static gboolean
+source_enable_tracking (MtvSource *source, MtvVm *vm, char **put_back, GCancellable *cancellable,
+                        GError **error)
+{
+  (void) source;
+  if (!fake_enter ("enable-tracking", vm->name, cancellable, error))
+    return FALSE;
+  *put_back = fake_live_enable_tracking (vm);
+  return TRUE;
+}
+
+static MtvPoint *
+source_create_point (MtvSource *source, MtvVm *vm, const char *key, const MtvPoint *since,
+                     GCancellable *cancellable, GError **error)
+{
+  (void) source;
+  if (!fake_enter ("create-point", vm->name, cancellable, error))
+    return NULL;
+  MtvPoint *point = fake_live_create_point (vm, key, since, error);
+  fake_leave ("create-point");
+  return point;
+}
+
+static MtvReader *
+source_open_point (MtvSource *source, MtvVm *vm, guint disk, const MtvPoint *point,
+                   const MtvPoint *since, GArray **changes, GCancellable *cancellable,
+                   GError **error)
+{
+  guint8 *bytes;
+
+  (void) source;
+  if (!fake_enter ("open-point", vm->name, cancellable, error)
+      || !fake_live_open_point (vm, disk, point, since, &bytes, changes, error))
+    return NULL;
+  FakeSourceDisk *self = g_object_new (FAKE_TYPE_SOURCE_DISK, NULL);
+  self->name = g_strdup (vm->name);
+  self->bytes = bytes;
+  return MTV_READER (self);
+}
+
+static gboolean
+source_remove (MtvSource *source, const char *vm_id, const char *kind, const char *key,
+               const char *remote_id, GCancellable *cancellable, GError **error)
+{
+  (void) source;
+  if (!fake_enter ("remove-point", key, cancellable, error))
+    return FALSE;
+  fake_live_remove_entry (vm_id, kind, key, remote_id);
+  fake_leave ("remove-point");
+  return TRUE;
 }
 
 static void
@@ -179,6 +284,14 @@ source_iface_init (MtvSourceInterface *iface)
   iface->get_identity = source_get_identity;
   iface->open_disk = source_open_disk;
   iface->check_disk = source_check_disk;
+  iface->get_power = source_get_power;
+  iface->shut_down = source_shut_down;
+  iface->start = source_start;
+  iface->check_warm = source_check_warm;
+  iface->enable_tracking = source_enable_tracking;
+  iface->create_point = source_create_point;
+  iface->open_point = source_open_point;
+  iface->remove = source_remove;
 }
 
 static void

@@ -3,6 +3,7 @@
 
 #include "base/mtv-io.h"
 #include "fakes/fake-destination.h"
+#include "fakes/fake-live.h"
 #include "fakes/fake-source.h"
 
 #include <fcntl.h>
@@ -208,7 +209,9 @@ engine_assert_arrived (EngineFixture *f, guint vm, const char *name)
     {
       g_autofree char *file = g_strdup_printf ("disk%u", i);
       g_autofree char *path = g_build_filename (f->directory, "vms", name, file, NULL);
-      g_autofree guint8 *expected = fake_make_bytes (vm, i);
+      g_autofree char *id = g_strdup_printf ("vm-%u", vm);
+      g_autofree guint8 *expected
+          = fake_world.live != NULL ? fake_live_read (id, i) : fake_make_bytes (vm, i);
       g_autofree char *bytes = NULL;
       gsize length;
 

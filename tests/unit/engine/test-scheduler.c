@@ -180,6 +180,95 @@ test_no_starvation (Fixture *f, gconstpointer data)
     }
 }
 
+/* A slot is given back and asked for again at random, mostly for what goes before others: who waits
+ * is served after those that were before it, and those few that may overtake it. */
+static void
+test_random_steps (Fixture *f, gconstpointer data)
+{
+  enum
+  {
+    N = 30,
+    SLOTS = 3
+  };
+  Owner owners[N] = { 0 };
+  guint waited[N] = { 0 }, most = 0;
+  g_autoptr (GRand) random = g_rand_new_with_seed (20240607);
+
+  (void) data;
+  mtv_scheduler_set_slots (f->scheduler, SLOTS);
+  for (guint step = 0; step < 10000; step++)
+    {
+      guint i = (guint) g_rand_int_range (random, 0, N);
+
+      owners[i].name = 'x';
+      if (!mtv_scheduler_has (f->scheduler, &owners[i]))
+        {
+          /* One in a hundred begins something; the others come back all the time. */
+          MtvScheduleClass klass = i == 0                                 ? MTV_SCHEDULE_BEGIN
+                                   : g_rand_int_range (random, 0, 2) == 0 ? MTV_SCHEDULE_CUTOVER
+                                                                          : MTV_SCHEDULE_PRECOPY;
+          enter (f, &owners[i], "esx", klass);
+        }
+      else if (mtv_scheduler_has_slot (f->scheduler, &owners[i]))
+        {
+          mtv_scheduler_leave (f->scheduler, &owners[i]);
+          for (guint j = 0; j < N; j++)
+            waited[j] += mtv_scheduler_has (f->scheduler, &owners[j])
+                         && !mtv_scheduler_has_slot (f->scheduler, &owners[j]);
+        }
+      while (g_main_context_iteration (NULL, FALSE))
+        ;
+      for (guint j = 0; j < N; j++)
+        {
+          most = MAX (most, waited[j]);
+          if (!mtv_scheduler_has (f->scheduler, &owners[j])
+              || mtv_scheduler_has_slot (f->scheduler, &owners[j]))
+            waited[j] = 0;
+        }
+      g_string_truncate (f->log, 0);
+    }
+  g_assert_cmpuint (most, >, 0);
+  g_assert_cmpuint (most, <=, N + MTV_SCHEDULE_PATIENCE);
+  for (guint i = 0; i < N; i++)
+    mtv_scheduler_leave (f->scheduler, &owners[i]);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
+/* Who has overtaken is before who was overtaken, but not for ever. */
+static void
+test_classes (Fixture *f, gconstpointer data)
+{
+  Owner running = { .name = 'r' }, first = { .name = 'f' }, precopy = { .name = 'p' };
+  Owner cutovers[MTV_SCHEDULE_PATIENCE + 1];
+
+  (void) data;
+  enter (f, &running, "esx", MTV_SCHEDULE_BEGIN);
+  expect (f, "+r ");
+  enter (f, &first, "esx", MTV_SCHEDULE_BEGIN);
+  enter (f, &precopy, "esx", MTV_SCHEDULE_PRECOPY);
+  for (guint i = 0; i < G_N_ELEMENTS (cutovers); i++)
+    {
+      cutovers[i] = (Owner){ .name = (char) ('A' + i) };
+      enter (f, &cutovers[i], "esx", MTV_SCHEDULE_CUTOVER);
+    }
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  /* The first copy has been overtaken by the precopy and all but two of the cutovers. */
+  g_assert_cmpuint (mtv_scheduler_get_place (f->scheduler, &cutovers[0]), ==, 1);
+  g_assert_cmpuint (mtv_scheduler_get_place (f->scheduler, &precopy), ==, MTV_SCHEDULE_PATIENCE);
+  g_assert_cmpuint (mtv_scheduler_get_place (f->scheduler, &first), ==, MTV_SCHEDULE_PATIENCE + 1);
+  g_assert_false (mtv_scheduler_has_slot (f->scheduler, &first));
+  g_assert_true (mtv_scheduler_has_slot (f->scheduler, &running));
+  mtv_scheduler_leave (f->scheduler, &running);
+  mtv_scheduler_leave (f->scheduler, &first);
+  mtv_scheduler_leave (f->scheduler, &precopy);
+  for (guint i = 0; i < G_N_ELEMENTS (cutovers); i++)
+    mtv_scheduler_leave (f->scheduler, &cutovers[i]);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -188,5 +277,7 @@ main (int argc, char *argv[])
   g_test_add ("/scheduler/slots", Fixture, NULL, set_up, test_slots, tear_down);
   g_test_add ("/scheduler/reentrance", Fixture, NULL, set_up, test_reentrance, tear_down);
   g_test_add ("/scheduler/no-starvation", Fixture, NULL, set_up, test_no_starvation, tear_down);
+  g_test_add ("/scheduler/classes", Fixture, NULL, set_up, test_classes, tear_down);
+  g_test_add ("/scheduler/random-steps", Fixture, NULL, set_up, test_random_steps, tear_down);
   return g_test_run ();
 }

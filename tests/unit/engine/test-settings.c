@@ -32,6 +32,15 @@ test_apply (void)
     { "{'retry-interval': <uint64 86400000001>}",
       "'retry-interval' must lie between 1000000 and 86400000000" },
     { "{'retry-interval': <'soon'>}", "'retry-interval' must be of type 't', not 's'" },
+    { "{'precopy-interval': <uint64 60000000>}", NULL },
+    { "{'precopy-interval': <uint64 59999999>}",
+      "'precopy-interval' must lie between 60000000 and 31622400000000" },
+    { "{'max-downtime': <uint64 0>}",
+      "'max-downtime' must lie between 1000000 and 31622400000000" },
+    { "{'shutdown-timeout': <uint64 0>}",
+      "'shutdown-timeout' must lie between 1000000 and 31622400000000" },
+    { "{'cutover-grace': <uint64 0>}", NULL },
+    { "{'max-snapshots': <uint32 1>}", "'max-snapshots' must lie between 2 and 28" },
     { "{'max-vms': <uint32 1>}", "There is no setting 'max-vms'" },
     { "{'max-vms-in-flight': <uint32 7>, 'x': <0>}", "There is no setting 'x'" },
     { "@a{sv} {}", NULL },
@@ -64,7 +73,9 @@ test_round_trip (void)
   g_autoptr (GVariant) values = g_variant_parse (
       NULL,
       "{'max-vms-in-flight': <uint32 3>, 'max-disks-per-vm': <uint32 4>, 'retry-interval': <uint64 "
-      "5000000>}",
+      "5000000>, 'precopy-interval': <uint64 60000000>, 'max-downtime': <uint64 1000000>, "
+      "'shutdown-timeout': <uint64 2000000>, 'cutover-grace': <uint64 0>, "
+      "'max-snapshots': <uint32 2>}",
       NULL, NULL, NULL);
   MtvSettings settings;
 
@@ -72,7 +83,9 @@ test_round_trip (void)
   g_autofree char *initial = print (&settings);
   g_assert_cmpstr (initial, ==,
                    "{'max-vms-in-flight': <uint32 20>, 'max-disks-per-vm': <uint32 2>, "
-                   "'retry-interval': <uint64 30000000>}");
+                   "'retry-interval': <uint64 30000000>, 'precopy-interval': <uint64 3600000000>, "
+                   "'max-downtime': <uint64 60000000>, 'shutdown-timeout': <uint64 600000000>, "
+                   "'cutover-grace': <uint64 3600000000>, 'max-snapshots': <uint32 28>}");
   g_assert_true (mtv_settings_apply (&settings, values, NULL));
   g_assert_cmpuint (settings.max_vms_in_flight, ==, 3);
   g_assert_cmpuint (settings.max_disks_per_vm, ==, 4);

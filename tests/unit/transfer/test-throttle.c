@@ -84,6 +84,29 @@ test_rate_is_kept (void)
   g_assert_cmpuint (taken, >=, 10 * rate - 256 * KIB);
 }
 
+/* The tightest of all counts, and what it does not let through is nowhere paid for. */
+static void
+test_below (void)
+{
+  g_autoptr (MtvThrottle) all = mtv_throttle_new (1000);
+  g_autoptr (MtvThrottle) few = mtv_throttle_new (0);
+  MtvThrottle *const above[] = { all, few };
+  g_autoptr (MtvThrottle) one = mtv_throttle_new_below (2000, above, 2);
+  g_autoptr (MtvThrottle) other = mtv_throttle_new_below (0, above, 1);
+
+  g_assert_cmpuint (mtv_throttle_take (one, 600, START), ==, 0);
+  g_assert_cmpuint (mtv_throttle_take (one, 1, START), ==, SECOND / 2 + 1);
+  g_assert_cmpuint (mtv_throttle_take (other, 1, START), ==, SECOND / 2 + 1);
+  g_assert_cmpuint (mtv_throttle_take (few, 1 * MIB, START), ==, 0);
+  mtv_throttle_set_rate (all, 0);
+  g_assert_cmpuint (mtv_throttle_take (other, 1 * MIB, START), ==, 0);
+  g_assert_cmpuint (mtv_throttle_take (one, 1, START), ==, SECOND / 5 + 1); /* its own 400 */
+  mtv_throttle_set_rate (few, 100);
+  g_assert_cmpuint (mtv_throttle_take (one, 110, START + SECOND), ==, 0);
+  g_assert_cmpuint (mtv_throttle_take (one, 1, START + SECOND), ==, SECOND + 1);
+  g_assert_cmpuint (mtv_throttle_take (other, 1 * MIB, START + SECOND), ==, 0);
+}
+
 static void
 test_budget_shares (void)
 {
@@ -158,6 +181,33 @@ test_fifty_copies (void)
   g_assert_cmpuint (copy_together (1), <=, N_COPIES * 2 * MIB);
 }
 
+/* The first piece goes through, for the next the copy would have to wait for days. */
+static void
+test_live (void)
+{
+  g_autoptr (FakeMemoryDisk) source = fake_memory_disk_new (COPY_SIZE);
+  g_autoptr (FakeMemoryDisk) target = fake_memory_disk_new (COPY_SIZE);
+  g_autoptr (MtvBlockMap) map = mtv_block_map_new (COPY_SIZE, MTV_HASH_XXH3_128);
+  g_autoptr (MtvThrottle) all = mtv_throttle_new (1);
+  MtvThrottle *const above[] = { all };
+  g_autoptr (MtvThrottle) throttle = mtv_throttle_new_below (0, above, 1);
+  g_autoptr (MtvCopier) copier
+      = mtv_copier_new (MTV_READER (source), MTV_WRITER (target), map, TRUE);
+  guint n_left = 1;
+
+  memset (fake_memory_disk_get_data (source), 'x', COPY_SIZE);
+  mtv_copier_set_threads (copier, 1);
+  mtv_copier_set_throttle (copier, throttle);
+  mtv_copier_copy_async (copier, NULL, copied_cb, &n_left);
+  while (mtv_copier_get_bytes_total (copier) == 0 || mtv_throttle_take (all, 0, 1) == 0)
+    g_thread_yield ();
+  g_assert_cmpuint (mtv_copier_get_bytes_done (copier), <, COPY_SIZE);
+  mtv_throttle_set_rate (all, 0);
+  while (n_left > 0)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (mtv_copier_get_bytes_done (copier), ==, COPY_SIZE);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -168,6 +218,8 @@ main (int argc, char **argv)
   g_test_add_func ("/throttle/clock-of-another-thread", test_clock_of_another_thread);
   g_test_add_func ("/throttle/set-rate", test_set_rate);
   g_test_add_func ("/throttle/rate-is-kept", test_rate_is_kept);
+  g_test_add_func ("/throttle/below", test_below);
+  g_test_add_func ("/throttle/live", test_live);
   g_test_add_func ("/budget/shares", test_budget_shares);
   g_test_add_func ("/budget/fifty-copies", test_fifty_copies);
   return g_test_run ();
