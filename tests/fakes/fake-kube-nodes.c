@@ -62,8 +62,6 @@ provision (FakeKube *self, const char *path, JsonObject *volume)
   JsonObject *owner = json_object_new ();
 
   json_object_set_string_member (claim_metadata, "name", parts[3]);
-  json_object_set_object_member (claim_metadata, "labels",
-                                 json_object_ref (fake_kube_member (metadata, "labels")));
   json_object_set_array_member (claim_metadata, "ownerReferences", owners);
   json_array_add_object_element (owners, owner);
   json_object_set_string_member (owner, "uid", json_object_get_string_member (metadata, "uid"));

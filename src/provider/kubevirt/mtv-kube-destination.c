@@ -56,23 +56,31 @@ kube_destination_check (MtvDestination *destination, const MtvTarget *target, GP
   mtv_kube_check (MTV_KUBE_DESTINATION (destination)->site, target, concerns, cancellable);
 }
 
+/* Is the claim @name there, and of no migration? */
+static gboolean
+is_claim_taken (const MtvKubeSite *site, const char *name, GCancellable *cancellable)
+{
+  g_autofree char *claim_path = mtv_kube_site_claims (site, name);
+  g_autofree char *volume_path = mtv_kube_site_volumes (site, name);
+  g_autoptr (JsonObject) claim = mtv_kube_client_get (site->client, claim_path, cancellable, NULL);
+  g_autoptr (JsonObject) volume
+      = claim == NULL ? NULL : mtv_kube_client_get (site->client, volume_path, cancellable, NULL);
+
+  return claim != NULL
+         && mtv_kube_json_string (volume, "metadata", "labels", MTV_KUBE_LABEL_RUN, NULL) == NULL;
+}
+
 /* A VM, or the first volume of one that no migration makes. */
 static gboolean
 kube_destination_has_vm (MtvDestination *destination, const char *name, GCancellable *cancellable)
 {
   const MtvKubeSite *site = MTV_KUBE_DESTINATION (destination)->site;
   g_autofree char *vm_name = mtv_name_to_dns (name);
-  g_autofree char *vm_path = mtv_kube_site_vms (site, vm_name);
+  g_autofree char *path = mtv_kube_site_vms (site, vm_name);
   g_autofree char *volume = g_strconcat (vm_name, "-disk-0", NULL);
-  g_autofree char *claim_path = mtv_kube_site_claims (site, volume);
-  g_autoptr (JsonObject) vm = mtv_kube_client_get (site->client, vm_path, cancellable, NULL);
-  g_autoptr (JsonObject) claim
-      = vm != NULL ? NULL : mtv_kube_client_get (site->client, claim_path, cancellable, NULL);
+  g_autoptr (JsonObject) vm = mtv_kube_client_get (site->client, path, cancellable, NULL);
 
-  return vm != NULL
-         || (claim != NULL
-             && mtv_kube_json_string (claim, "metadata", "labels", MTV_KUBE_LABEL_RUN, NULL)
-                    == NULL);
+  return vm != NULL || is_claim_taken (site, volume, cancellable);
 }
 
 /* Storage in a cluster does not say; a quota does when a volume is made. */

@@ -197,18 +197,27 @@ mtv_kube_disks_create (const MtvKubeSite *site, const MtvTarget *target, GCancel
   return TRUE;
 }
 
+/* Whose it is stands on the DataVolume for sure; older versions of CDI keep labels to themselves.
+ */
 MtvNbdDisk *
 mtv_kube_disks_open (const MtvKubeSite *site, const MtvTarget *target, guint index,
                      gboolean writable, GCancellable *cancellable, GError **error)
 {
   g_autofree char *name = mtv_kube_vm_disk_name (target, index);
-  g_autofree char *path = mtv_kube_site_claims (site, name);
+  g_autofree char *volume_path = mtv_kube_site_volumes (site, name);
+  g_autofree char *claim_path = mtv_kube_site_claims (site, name);
+  g_autoptr (JsonObject) volume
+      = mtv_kube_client_get (site->client, volume_path, cancellable, error);
+
+  if (volume == NULL || !check_owner (volume, site, target, "data volume", name, error))
+    return NULL;
+
   g_autofree char *image = mtv_kube_site_find_image (site, cancellable, error);
   g_autoptr (JsonObject) claim
-      = image == NULL ? NULL : mtv_kube_client_get (site->client, path, cancellable, error);
+      = image == NULL ? NULL : mtv_kube_client_get (site->client, claim_path, cancellable, error);
   const char *mode = mtv_kube_json_string (claim, "spec", "volumeMode", NULL);
 
-  if (claim == NULL || !check_owner (claim, site, target, "volume claim", name, error))
+  if (claim == NULL)
     return NULL;
   return mtv_kube_nbd_open (site->client, site->name_space, target, index, image,
                             mode != NULL ? mode : "Filesystem", writable, cancellable, error);

@@ -347,6 +347,8 @@ test_again (Fixture *f, gconstpointer data)
 {
   (void) data;
   create_volumes (f);
+  /* What is ours does not stand in our own way. */
+  g_assert_false (mtv_destination_has_vm (f->destination, "web", NULL));
   MtvWriter *writer = open_writer (f, 1);
   write_part (writer, 0, 3);
   flush (writer);
