@@ -23,6 +23,8 @@ enum
   FOR_VERIFY = 1 << 6,
   FOR_PROVIDER = 1 << 7,
   FOR_CONFIGURE = 1 << 8,
+  FOR_SCHEDULE = 1 << 9, /* what can be changed while a migration runs */
+  FOR_CUTOVER = 1 << 10,
 };
 
 typedef enum
@@ -80,7 +82,21 @@ static const struct
   { "network", 0, LIST, "[SRC=]DST", AT (networks), FOR_PLAN,
     N_ ("Network at the destination, for one or all others") },
   { "ignore", 0, LIST, "ID", AT (ignore), FOR_PLAN, N_ ("A concern that shall not block") },
-  { "throttle", 0, STRING, "RATE", AT (throttle), FOR_COPY,
+  { "warm", 0, FLAG, NULL, AT (warm), FOR_CREATE,
+    N_ ("Copy while they run, in rounds, until the cutover") },
+  { "cutover-at", 0, STRING, "TIME", AT (cutover_at), FOR_CREATE,
+    N_ ("When the cutover is to be, such as 'tomorrow 02:00'") },
+  { "interval", 0, STRING, "SPAN|auto", AT (interval), FOR_SCHEDULE,
+    N_ ("From the end of a round to the next") },
+  { "max-downtime", 0, STRING, "SPAN", AT (max_downtime), FOR_SCHEDULE,
+    N_ ("The downtime that is wanted at most") },
+  { "shutdown", 0, STRING, "POLICY", AT (shutdown), FOR_SCHEDULE,
+    N_ ("guest, guest-then-force, force or manual") },
+  { "shutdown-timeout", 0, STRING, "SPAN", AT (shutdown_timeout), FOR_SCHEDULE,
+    N_ ("How long the shutdown may take") },
+  { "at", 0, STRING, "TIME", AT (at), FOR_CUTOVER, N_ ("Not now, but then") },
+  { "cancel", 0, FLAG, NULL, AT (cancel), FOR_CUTOVER, N_ ("Withdraw the request") },
+  { "throttle", 0, STRING, "RATE", AT (throttle), FOR_COPY | FOR_SCHEDULE,
     N_ ("At most this many bytes a second, such as 200M") },
   { "bitmap", 0, STRING, "NAME", AT (bitmap), FOR_COPY,
     N_ ("Copy only what this dirty bitmap of the NBD server tells") },
@@ -147,7 +163,7 @@ static const Command commands[] = {
   { "plan", "list", 0, 0, "", N_ ("List plans"), mtvctl_plan_list, 0, FALSE },
   { "plan", "show", 1, ANY, "PLAN...", N_ ("Show one or more plans"), mtvctl_plan_show, 0, FALSE },
   { "plan", "create", 1, ANY, "NAME VM...", N_ ("Create a plan"), mtvctl_plan_create,
-    FOR_CREATE | FOR_PLAN | FOR_WAIT, FALSE },
+    FOR_CREATE | FOR_PLAN | FOR_SCHEDULE | FOR_WAIT, FALSE },
   { "plan", "validate", 1, 1, "PLAN", N_ ("Try a plan without effect, show concerns"),
     mtvctl_plan_validate, 0, FALSE },
   { "plan", "start", 1, 1, "PLAN", N_ ("Start a migration"), mtvctl_plan_start, FOR_WAIT, FALSE },
@@ -168,6 +184,19 @@ static const Command commands[] = {
     mtvctl_migration_retry, FOR_WAIT, FALSE },
   { "migration", "forget", 1, ANY, "MIGRATION...", N_ ("Remove the record of a migration"),
     mtvctl_migration_forget, 0, FALSE },
+  { "cutover", NULL, 1, ANY, "MIGRATION|PLAN|VM", N_ ("Shut down, copy the rest, define it there"),
+    mtvctl_cutover, FOR_CUTOVER, FALSE },
+  { "pause", NULL, 1, ANY, "MIGRATION|PLAN|VM", N_ ("Begin no new round"), mtvctl_pause, 0, FALSE },
+  { "resume", NULL, 1, ANY, "MIGRATION|PLAN|VM", N_ ("Go on with rounds"), mtvctl_resume, 0,
+    FALSE },
+  { "configure", NULL, 1, ANY, "MIGRATION|PLAN|VM", N_ ("Change how it goes on"), mtvctl_configure,
+    FOR_SCHEDULE, FALSE },
+  { "rounds", NULL, 1, ANY, "MIGRATION|PLAN|VM", N_ ("Show rounds that were"), mtvctl_rounds, 0,
+    FALSE },
+  { "report", NULL, 1, ANY, "MIGRATION|PLAN|VM", N_ ("Show all there is to say of a migration"),
+    mtvctl_report, 0, FALSE },
+  { "snapshots", NULL, 0, 0, "", N_ ("Show what of ours is at sources and destinations"),
+    mtvctl_snapshots, 0, FALSE },
   { "defaults", "show", 0, 0, "", N_ ("Show the daemon's settings"), mtvctl_defaults_show, 0,
     FALSE },
   { "defaults", "set", 1, ANY, "KEY=VALUE...", N_ ("Change settings, at once and for good"),
@@ -190,9 +219,13 @@ static const struct
   const char *noun;
   const char *title;
 } groups[] = {
-  { "provider", N_ ("Provider Commands:") }, { "vm", N_ ("Virtual Machine Commands:") },
-  { "plan", N_ ("Plan Commands:") },         { "migration", N_ ("Migration Commands:") },
-  { "defaults", N_ ("Settings Commands:") }, { "import", N_ ("Other Commands:") },
+  { "provider", N_ ("Provider Commands:") },
+  { "vm", N_ ("Virtual Machine Commands:") },
+  { "plan", N_ ("Plan Commands:") },
+  { "migration", N_ ("Migration Commands:") },
+  { "cutover", N_ ("Warm Migration Commands:") },
+  { "defaults", N_ ("Settings Commands:") },
+  { "import", N_ ("Other Commands:") },
 };
 
 static gboolean
@@ -358,14 +391,25 @@ append_help (GString *out, const char *what, const char *help)
     g_string_append_printf (out, "  %s%*s%s\n", what, 30 - (int) width, "", help);
 }
 
+/* The first command of the group that @command is in: groups follow one another. */
+static const char *
+get_group (const Command *command)
+{
+  for (; command > commands; command--)
+    for (guint i = 0; i < G_N_ELEMENTS (groups); i++)
+      if (g_str_equal (groups[i].noun, command->noun))
+        return groups[i].noun;
+  return groups[0].noun;
+}
+
 static guint
-append_commands (GString *out, const char *noun, gboolean singles)
+append_commands (GString *out, const char *group)
 {
   guint taken = 0;
 
   for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
     {
-      if (singles ? commands[i].verb != NULL : !g_str_equal (commands[i].noun, noun))
+      if (!g_str_equal (get_group (&commands[i]), group))
         continue;
       g_autofree char *what = g_strconcat (commands[i].noun, commands[i].verb ? " " : "",
                                            commands[i].verb ? commands[i].verb : "",
@@ -412,16 +456,13 @@ show_help (Mtvctl *ctl, char **args, GError **error)
     g_string_append_printf (out, "mtvctl %s\n", _ ("[OPTIONS...] COMMAND ..."));
   for (guint i = 0; i < G_N_ELEMENTS (groups); i++)
     {
-      const Command *first = find_command (groups[i].noun, NULL);
-
-      if (only != NULL && (only->verb == NULL ? first->verb != NULL : first != only))
+      if (only != NULL && !g_str_equal (get_group (only), groups[i].noun))
         continue;
       g_string_append_printf (out, "\n%s%s%s\n", bold, _ (groups[i].title), plain);
       if (only != NULL && only->verb == NULL)
         append_help (out, only->args, _ (only->help));
-      verbs |= only != NULL && only->verb == NULL
-                   ? only->options
-                   : append_commands (out, groups[i].noun, first->verb == NULL);
+      verbs |= only != NULL && only->verb == NULL ? only->options
+                                                  : append_commands (out, groups[i].noun);
     }
   g_string_append_printf (out, "\n%s%s%s\n", bold, _ ("Options:"), plain);
   append_options (out, verbs);

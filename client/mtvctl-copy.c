@@ -112,28 +112,6 @@ add_destination (Job *self, GVariantDict *options, GError **error)
   return index >= 0;
 }
 
-/* "1.5G", in the units of mtvctl_format_size(). */
-static gboolean
-parse_rate (const char *text, guint64 *rate, GError **error)
-{
-  static const char units[] = "BKMGT";
-  char *end;
-  double value = g_ascii_strtod (text, &end);
-  const char *unit = *end != '\0' ? strchr (units, g_ascii_toupper (*end)) : units;
-
-  for (const char *at = units; unit != NULL && at < unit; at++)
-    value *= 1024;
-  if (end != text && unit != NULL && (*end == '\0' || end[1] == '\0') && value >= 1
-      && value < (double) G_MAXINT64)
-    {
-      *rate = value;
-      return TRUE;
-    }
-  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               _ ("--throttle=%s is not a rate, such as 200M or 1.5G (bytes a second)."), text);
-  return FALSE;
-}
-
 static gboolean
 add_texts (Mtvctl *ctl, GVariantDict *options, GError **error)
 {
@@ -160,7 +138,7 @@ add_texts (Mtvctl *ctl, GVariantDict *options, GError **error)
   for (guint i = 0; i < G_N_ELEMENTS (flags); i++)
     if (flags[i].value)
       g_variant_dict_insert (options, flags[i].key, "b", TRUE);
-  if (ctl->throttle != NULL && !parse_rate (ctl->throttle, &rate, error))
+  if (ctl->throttle != NULL && !mtvctl_parse_rate (ctl->throttle, &rate, error))
     return FALSE;
   if (ctl->throttle != NULL)
     g_variant_dict_insert (options, "throttle", "t", rate);

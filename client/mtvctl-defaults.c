@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/mtv-time.h"
 #include "mtvctl-bus.h"
 #include "mtvctl-format.h"
 #include "mtvctl-table.h"
@@ -9,7 +10,12 @@
 static gboolean
 is_span (const char *key)
 {
-  return g_str_has_suffix (key, "-interval");
+  static const char *const ends[] = { "-interval", "-downtime", "-timeout", "-grace" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (ends); i++)
+    if (g_str_has_suffix (key, ends[i]))
+      return TRUE;
+  return FALSE;
 }
 
 static char *
@@ -62,8 +68,9 @@ parse_value (const char *key, const char *text, GVariant *now)
   if (g_variant_is_of_type (now, G_VARIANT_TYPE_STRING))
     return g_variant_take_ref (g_variant_new_string (text));
   if (is_span (key) && g_variant_is_of_type (now, G_VARIANT_TYPE_UINT64))
-    return mtvctl_parse_span (text, &number) ? g_variant_take_ref (g_variant_new_uint64 (number))
-                                             : NULL;
+    return mtv_time_parse_span (text, &number, NULL)
+               ? g_variant_take_ref (g_variant_new_uint64 (number))
+               : NULL;
   return g_variant_parse (g_variant_get_type (now), text, NULL, NULL, NULL);
 }
 

@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "mtvctl-format.h"
 
+#include "base/mtv-time.h"
+
 #include <glib/gi18n.h>
 #include <string.h>
 
 #define MINUTE (60 * (guint64) G_USEC_PER_SEC)
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
-
-static const struct
-{
-  const char *name;
-  guint64 usec;
-} units[] = {
-  { "d", DAY },    { "h", HOUR },           { "min", MINUTE },
-  { "m", MINUTE }, { "s", G_USEC_PER_SEC }, { "ms", 1000 },
-};
 
 guint
 mtvctl_format_percent (guint64 done, guint64 total)
@@ -50,94 +43,45 @@ mtvctl_format_rate (guint64 bytes)
 char *
 mtvctl_format_span (guint64 usec)
 {
-  g_autoptr (GString) out = g_string_new (NULL);
-  guint written = 0;
+  guint64 accuracy = usec >= DAY              ? HOUR
+                     : usec >= HOUR           ? MINUTE
+                     : usec >= G_USEC_PER_SEC ? G_USEC_PER_SEC
+                                              : 1000;
 
-  for (guint i = 0; i < G_N_ELEMENTS (units) && written < 2; i++)
-    {
-      guint64 n = usec / units[i].usec;
-
-      /* Milliseconds only where there is nothing larger. */
-      if (n == 0 || (units[i].usec == 1000 && written > 0))
-        {
-          if (written > 0 && i != 3)
-            break;
-          continue;
-        }
-      g_string_append_printf (out, "%s%" G_GUINT64_FORMAT "%s", written++ ? " " : "", n,
-                              units[i].name);
-      usec %= units[i].usec;
-    }
-  return out->len == 0 ? g_strdup ("0s") : g_string_free (g_steal_pointer (&out), FALSE);
+  return mtv_time_format_span (usec, accuracy);
 }
 
 char *
 mtvctl_format_time (guint64 usec)
 {
-  g_autoptr (GDateTime) time = g_date_time_new_from_unix_local (usec / G_USEC_PER_SEC);
-
-  if (usec == 0 || time == NULL)
-    return g_strdup ("-");
-  return g_date_time_format (time, "%a %Y-%m-%d %H:%M:%S %Z");
+  return usec == 0 ? g_strdup ("-") : mtv_time_format (usec, NULL);
 }
 
 char *
 mtvctl_format_ago (guint64 usec, guint64 now)
 {
-  if (usec == 0)
-    return g_strdup ("-");
-
-  guint64 span = now > usec ? now - usec : 0;
-  guint days = span / DAY;
-
-  if (days >= 365)
-    return g_strdup_printf (ngettext ("%u year ago", "%u years ago", days / 365), days / 365);
-  if (days >= 60)
-    return g_strdup_printf (ngettext ("%u month ago", "%u months ago", days / 30), days / 30);
-  if (days >= 14)
-    return g_strdup_printf (ngettext ("%u week ago", "%u weeks ago", days / 7), days / 7);
-  if (days >= 2)
-    return g_strdup_printf (ngettext ("%u day ago", "%u days ago", days), days);
-  if (span < G_USEC_PER_SEC)
-    return g_strdup (_ ("now"));
-
-  /* As systemd does: nobody wants the seconds of half an hour. */
-  if (span >= 6 * HOUR)
-    span -= span % HOUR;
-  else if (span >= 5 * MINUTE)
-    span -= span % MINUTE;
-  g_autofree char *text = mtvctl_format_span (span);
-  return g_strdup_printf (_ ("%s ago"), text);
+  return usec == 0 ? g_strdup ("-") : mtv_time_format_relative (MIN (usec, now), now);
 }
 
 gboolean
-mtvctl_parse_span (const char *text, guint64 *usec)
+mtvctl_parse_rate (const char *text, guint64 *rate, GError **error)
 {
-  guint64 sum = 0;
-  gboolean any = FALSE;
+  static const char units[] = "BKMGT";
+  char *end;
+  double value = g_ascii_strtod (text, &end);
+  const char *unit = *end != '\0' ? strchr (units, g_ascii_toupper (*end)) : units;
 
-  for (const char *at = text; *(at += strspn (at, " ")) != '\0';)
+  for (const char *at = units; unit != NULL && at < unit; at++)
+    value *= 1024;
+  if (end != text && unit != NULL && (*end == '\0' || end[1] == '\0') && value >= 1
+      && value < (double) G_MAXINT64)
     {
-      char *end = NULL;
-      guint64 unit = 0;
-
-      if (!g_ascii_isdigit (*at))
-        return FALSE;
-      guint64 n = g_ascii_strtoull (at, &end, 10);
-      gsize length = strcspn (end, " 0123456789");
-      if (length == 0)
-        unit = G_USEC_PER_SEC;
-      for (guint i = 0; i < G_N_ELEMENTS (units); i++)
-        if (strlen (units[i].name) == length && strncmp (units[i].name, end, length) == 0)
-          unit = units[i].usec;
-      if (unit == 0 || n > (G_MAXUINT64 - sum) / unit)
-        return FALSE;
-      sum += n * unit;
-      any = TRUE;
-      at = end + length;
+      *rate = value;
+      return TRUE;
     }
-  *usec = sum;
-  return any;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               _ ("--throttle=%s is not a rate, such as 200M or 1.5G (bytes a second)."), text);
+  return FALSE;
 }
 
 static gboolean

@@ -9,14 +9,14 @@ G_BEGIN_DECLS
 /* 0 to 100; 100 only when all is done. @total is not 0. */
 guint mtvctl_format_percent (guint64 done, guint64 total);
 
-char *mtvctl_format_size (guint64 bytes); /* "1.5G" */
-char *mtvctl_format_rate (guint64 bytes); /* "1.5G/s", "-" for 0 */
-char *mtvctl_format_span (guint64 usec);  /* "4min 12s": the two largest units */
-char *mtvctl_format_time (guint64 usec);  /* "Mon 2026-11-23 06:29:17 UTC", "-" for 0 */
-char *mtvctl_format_ago (guint64 usec, guint64 now);
+char *mtvctl_format_size (guint64 bytes);            /* "1.5G" */
+char *mtvctl_format_rate (guint64 bytes);            /* "1.5G/s", "-" for 0 */
+char *mtvctl_format_span (guint64 usec);             /* "4min 12s": as exact as people want it */
+char *mtvctl_format_time (guint64 usec);             /* "Mon 2026-11-23 06:29:17 UTC", "-" for 0 */
+char *mtvctl_format_ago (guint64 usec, guint64 now); /* "5min ago", "-" for 0 */
 
-/* "30", "30s", "1h 30min"; a bare number is seconds. */
-gboolean mtvctl_parse_span (const char *text, guint64 *usec);
+/* "1.5G", in the units of mtvctl_format_size(), of --throttle. */
+gboolean mtvctl_parse_rate (const char *text, guint64 *rate, GError **error);
 
 /* What others have named must not steer the terminal or break a line: control, format and
  * separator characters become \xNN or \uNNNN. */

@@ -2,7 +2,8 @@
 #include "mtvctl-bus.h"
 #include "mtvctl-format.h"
 #include "mtvctl-table.h"
-#include "mtvctl-vm.h"
+#include "mtvctl-target.h"
+#include "mtvctl-warm.h"
 #include "mtvctl-watch.h"
 
 #include <glib/gi18n.h>
@@ -18,7 +19,12 @@ static const MtvctlColumn columns[] = {
   { N_ ("LEFT"), MTVCTL_COLUMN_RIGHT, 0, 3 },
   { N_ ("STARTED"), 0, 0, 2 },
   { N_ ("TIME"), MTVCTL_COLUMN_RIGHT, 0, 5 },
+  /* Where there are warm ones. */
+  { N_ ("ROUND"), MTVCTL_COLUMN_RIGHT, 0, 8 },
+  { N_ ("NEXT"), MTVCTL_COLUMN_RIGHT, 0, 7 },
+  { N_ ("READY"), MTVCTL_COLUMN_RIGHT, 0, 6 },
 };
+#define N_COLD_COLUMNS (G_N_ELEMENTS (columns) - 3)
 
 static char *
 format_share (guint64 done, guint64 total)
@@ -48,11 +54,35 @@ format_counts (MtvDBusMigration *migration)
   return g_strdup_printf ("%u/%u", succeeded, g_strv_length ((char **) vms));
 }
 
+static gboolean
+add_warm (Mtvctl *ctl, MtvDBusMigration *migration, MtvctlTable *table /* (nullable) */)
+{
+  g_autoptr (GPtrArray) jobs = mtvctl_watch_get_jobs (ctl, migration);
+  char *round, *next, *ready;
+  gboolean any = mtvctl_warm_summarize (jobs, &round, &next, &ready);
+
+  if (table != NULL)
+    {
+      mtvctl_table_take (table, g_steal_pointer (&round));
+      mtvctl_table_take (table, g_steal_pointer (&next));
+      mtvctl_table_take (table, g_steal_pointer (&ready));
+    }
+  g_free (round);
+  g_free (next);
+  g_free (ready);
+  return any;
+}
+
 int
 mtvctl_migration_list (Mtvctl *ctl, char **args, GError **error)
 {
   g_autoptr (GPtrArray) all = mtvctl_get_all (ctl, MTVCTL_MIGRATION);
-  g_autoptr (MtvctlTable) table = mtvctl_table_new (columns, G_N_ELEMENTS (columns));
+  gboolean warm = FALSE;
+
+  for (guint i = 0; i < all->len; i++)
+    warm |= add_warm (ctl, g_ptr_array_index (all, i), NULL);
+  g_autoptr (MtvctlTable) table
+      = mtvctl_table_new (columns, warm ? G_N_ELEMENTS (columns) : N_COLD_COLUMNS);
   guint64 now = g_get_real_time ();
 
   if (ctl->json)
@@ -77,6 +107,8 @@ mtvctl_migration_list (Mtvctl *ctl, char **args, GError **error)
                          format_between (now, mtv_dbus_migration_get_expected_end (migration)));
       mtvctl_table_take (table, mtvctl_format_ago (start, now));
       mtvctl_table_take (table, format_between (start, end > 0 ? end : now));
+      if (warm)
+        add_warm (ctl, migration, table);
     }
   g_autofree char *legend = g_strdup_printf (
       ngettext ("%u migration listed.", "%u migrations listed.", all->len), all->len);
@@ -127,12 +159,16 @@ append_remarks (Mtvctl *ctl, GPtrArray *jobs, GString *out)
     {
       MtvDBusMigrationVM *job = g_ptr_array_index (jobs, i);
       const char *failure = mtvctl_watch_get_error (job);
-      const char *text = *failure ? failure : mtv_dbus_migration_vm_get_waiting (job);
+      const char *text = *failure ? failure : mtvctl_watch_get_waiting (job);
+      g_autofree char *warm = mtvctl_warm_describe (job, TRUE);
       g_autofree char *name = mtvctl_escape (mtv_dbus_migration_vm_get_name (job));
       g_autofree char *escaped = mtvctl_escape (text);
       g_autofree char *since
           = format_between (mtv_dbus_migration_vm_get_waiting_since (job), g_get_real_time ());
 
+      if (warm != NULL)
+        g_string_append_printf (out, "%s%s: %s\n", first ? "\n" : "", name, warm);
+      first &= warm == NULL;
       if (*text == '\0')
         continue;
       g_string_append_printf (out, "%s%s%s%s: %s", first ? "\n" : "",
@@ -245,37 +281,6 @@ mtvctl_migration_watch (Mtvctl *ctl, char **args, GError **error)
                            : MTVCTL_ERROR;
 }
 
-/* The job of the virtual machine with that name, number, or id at the source. */
-static MtvDBusMigrationVM *
-find_job (GPtrArray *jobs, const char *name, GError **error)
-{
-  MtvDBusMigrationVM *found = NULL;
-  g_autoptr (GString) numbers = g_string_new (NULL);
-  guint n = 0;
-
-  for (guint i = 0; i < jobs->len; i++)
-    {
-      MtvDBusMigrationVM *job = g_ptr_array_index (jobs, i);
-
-      if (!g_str_equal (mtv_dbus_migration_vm_get_name (job), name)
-          && !g_str_equal (mtv_dbus_migration_vm_get_source_id (job), name)
-          && !g_str_equal (mtvctl_get_id (job), name))
-        continue;
-      found = job;
-      g_string_append_printf (numbers, "%s%s", n++ > 0 ? ", " : "", mtvctl_get_id (job));
-    }
-  if (n == 1)
-    return found;
-  if (n == 0)
-    g_set_error (error, MTV_ERROR, MTV_ERROR_NOT_FOUND,
-                 _ ("There is no virtual machine '%s' in this migration."), name);
-  else
-    g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT,
-                 _ ("'%s' is the name of several virtual machines, give a number: %s"), name,
-                 numbers->str);
-  return NULL;
-}
-
 typedef gboolean (*MigrationCall) (MtvDBusMigration *, GVariant *, GDBusCallFlags, gint,
                                    GCancellable *, GError **);
 typedef gboolean (*JobCall) (MtvDBusMigrationVM *, GVariant *, GDBusCallFlags, gint, GCancellable *,
@@ -294,7 +299,7 @@ ask (Mtvctl *ctl, MtvDBusMigration *migration, GPtrArray *jobs, char **names,
                          MTVCTL_TIMEOUT_MSEC, NULL, error);
   for (; *names != NULL; names++)
     {
-      MtvDBusMigrationVM *job = find_job (jobs, *names, error);
+      MtvDBusMigrationVM *job = mtvctl_target_find_job (jobs, *names, error);
 
       if (job == NULL
           || !on_job (job, mtvctl_no_options (), mtvctl_call_flags (ctl), MTVCTL_TIMEOUT_MSEC, NULL,
@@ -398,91 +403,4 @@ int
 mtvctl_migration_forget (Mtvctl *ctl, char **args, GError **error)
 {
   return mtvctl_for_each (ctl, MTVCTL_MIGRATION, args, forget);
-}
-
-/* All entries, page by page. */
-static GPtrArray *
-fetch_timeline (Mtvctl *ctl, MtvDBusMigration *migration, MtvDBusMigrationVM *job, GError **error)
-{
-  g_autoptr (GPtrArray) entries = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
-  gsize n = 0;
-
-  do
-    {
-      g_autoptr (GVariant) page = NULL;
-      GVariantBuilder options = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
-
-      g_variant_builder_add (&options, "{sv}", "offset", g_variant_new_uint32 (entries->len));
-      if (job != NULL)
-        g_variant_builder_add (
-            &options, "{sv}", "vm",
-            g_variant_new_uint32 (g_ascii_strtoull (mtvctl_get_id (job), NULL, 10)));
-      if (!mtv_dbus_migration_call_get_timeline_sync (migration, g_variant_builder_end (&options),
-                                                      mtvctl_call_flags (ctl), MTVCTL_TIMEOUT_MSEC,
-                                                      &page, NULL, error))
-        {
-          mtvctl_explain (error, _ ("Cannot read the timeline of migration '%s'"),
-                          mtvctl_get_id (migration));
-          return NULL;
-        }
-      n = g_variant_n_children (page);
-      for (gsize i = 0; i < n; i++)
-        g_ptr_array_add (entries, g_variant_get_child_value (page, i));
-    }
-  while (n > 0);
-  return g_steal_pointer (&entries);
-}
-
-static void
-add_entry (MtvctlTable *table, GPtrArray *jobs, GVariant *entry)
-{
-  g_autofree char *number = NULL;
-  const char *name = NULL;
-  guint32 n;
-
-  if (g_variant_lookup (entry, "vm", "u", &n))
-    {
-      number = g_strdup_printf ("%u", n);
-      for (guint i = 0; i < jobs->len; i++)
-        if (g_str_equal (mtvctl_get_id (g_ptr_array_index (jobs, i)), number))
-          name = mtv_dbus_migration_vm_get_name (g_ptr_array_index (jobs, i));
-    }
-  mtvctl_table_take (table, mtvctl_format_time (mtvctl_dict_number (entry, "time")));
-  mtvctl_table_add (table, name != NULL ? name : number);
-  mtvctl_table_add (table, mtvctl_dict_string (entry, "event"));
-  mtvctl_table_add (table, mtvctl_dict_string (entry, "text"));
-}
-
-int
-mtvctl_migration_timeline (Mtvctl *ctl, char **args, GError **error)
-{
-  static const MtvctlColumn entry_columns[] = {
-    { N_ ("TIME"), 0, 0, 0 },
-    { N_ ("VM"), 0, 8, 1 },
-    { N_ ("EVENT"), 0, 0, 2 },
-    { N_ ("TEXT"), 0, 20, 0 },
-  };
-  g_autoptr (MtvDBusMigration) migration = mtvctl_find (ctl, MTVCTL_MIGRATION, args[0], error);
-  g_autoptr (MtvctlTable) table = mtvctl_table_new (entry_columns, G_N_ELEMENTS (entry_columns));
-  g_autoptr (JsonArray) array = json_array_new ();
-  MtvDBusMigrationVM *job = NULL;
-
-  if (migration == NULL)
-    return MTVCTL_ERROR;
-  g_autoptr (GPtrArray) jobs = mtvctl_watch_get_jobs (ctl, migration);
-  if (args[1] != NULL && !(job = find_job (jobs, args[1], error)))
-    return MTVCTL_ERROR;
-  g_autoptr (GPtrArray) entries = fetch_timeline (ctl, migration, job, error);
-  if (entries == NULL)
-    return MTVCTL_ERROR;
-  for (guint i = 0; i < entries->len; i++)
-    if (ctl->json)
-      json_array_add_element (array, json_gvariant_serialize (g_ptr_array_index (entries, i)));
-    else
-      add_entry (table, jobs, g_ptr_array_index (entries, i));
-  if (ctl->json)
-    mtvctl_print_json (ctl, json_node_init_array (json_node_alloc (), array));
-  else
-    mtvctl_print_table (ctl, table, NULL, _ ("Nothing has happened."));
-  return MTVCTL_OK;
 }

@@ -23,20 +23,43 @@ static const struct
   const char *name;
   MtvctlStyle style;
 } states[] = {
-  { N_ ("pending"), MTVCTL_GREY },      { N_ ("queued"), MTVCTL_GREY },
-  { N_ ("preparing"), MTVCTL_PLAIN },   { N_ ("allocating"), MTVCTL_PLAIN },
-  { N_ ("copying"), MTVCTL_PLAIN },     { N_ ("copied"), MTVCTL_PLAIN },
-  { N_ ("verifying"), MTVCTL_PLAIN },   { N_ ("verified"), MTVCTL_GREEN },
-  { N_ ("defining"), MTVCTL_PLAIN },    { N_ ("cleaning-up"), MTVCTL_YELLOW },
-  { N_ ("done"), MTVCTL_GREEN },        { N_ ("completed"), MTVCTL_GREEN },
-  { N_ ("skipped"), MTVCTL_GREY },      { N_ ("running"), MTVCTL_BOLD },
-  { N_ ("executing"), MTVCTL_BOLD },    { N_ ("refreshing"), MTVCTL_BOLD },
-  { N_ ("suspended"), MTVCTL_YELLOW },  { N_ ("succeeded"), MTVCTL_GREEN },
-  { N_ ("failed"), MTVCTL_RED },        { N_ ("cancelled"), MTVCTL_YELLOW },
-  { N_ ("ready"), MTVCTL_GREEN },       { N_ ("archived"), MTVCTL_GREY },
-  { N_ ("critical"), MTVCTL_RED },      { N_ ("warning"), MTVCTL_YELLOW },
-  { N_ ("information"), MTVCTL_PLAIN }, { N_ ("source"), MTVCTL_PLAIN },
+  { N_ ("pending"), MTVCTL_GREY },
+  { N_ ("queued"), MTVCTL_GREY },
+  { N_ ("preparing"), MTVCTL_PLAIN },
+  { N_ ("allocating"), MTVCTL_PLAIN },
+  { N_ ("copying"), MTVCTL_PLAIN },
+  { N_ ("copied"), MTVCTL_PLAIN },
+  { N_ ("verifying"), MTVCTL_PLAIN },
+  { N_ ("verified"), MTVCTL_GREEN },
+  { N_ ("defining"), MTVCTL_PLAIN },
+  { N_ ("cleaning-up"), MTVCTL_YELLOW },
+  { N_ ("done"), MTVCTL_GREEN },
+  { N_ ("completed"), MTVCTL_GREEN },
+  { N_ ("skipped"), MTVCTL_GREY },
+  { N_ ("running"), MTVCTL_BOLD },
+  { N_ ("executing"), MTVCTL_BOLD },
+  { N_ ("refreshing"), MTVCTL_BOLD },
+  { N_ ("suspended"), MTVCTL_YELLOW },
+  { N_ ("succeeded"), MTVCTL_GREEN },
+  { N_ ("failed"), MTVCTL_RED },
+  { N_ ("cancelled"), MTVCTL_YELLOW },
+  { N_ ("ready"), MTVCTL_GREEN },
+  { N_ ("archived"), MTVCTL_GREY },
+  { N_ ("critical"), MTVCTL_RED },
+  { N_ ("warning"), MTVCTL_YELLOW },
+  { N_ ("information"), MTVCTL_PLAIN },
+  { N_ ("source"), MTVCTL_PLAIN },
   { N_ ("destination"), MTVCTL_PLAIN },
+  { N_ ("snapshotting"), MTVCTL_PLAIN },
+  { N_ ("precopying"), MTVCTL_PLAIN },
+  { N_ ("removing-snapshot"), MTVCTL_PLAIN },
+  { N_ ("idle"), MTVCTL_PLAIN },
+  { N_ ("powering-off"), MTVCTL_YELLOW },
+  { N_ ("final-snapshotting"), MTVCTL_YELLOW },
+  { N_ ("final-copying"), MTVCTL_YELLOW },
+  { N_ ("final-removing"), MTVCTL_PLAIN },
+  { N_ ("warm"), MTVCTL_PLAIN },
+  { N_ ("cold"), MTVCTL_PLAIN },
 };
 
 static gboolean
@@ -164,9 +187,30 @@ mtvctl_page (const char *text, gboolean pager)
   fputs (text, stdout);
 }
 
+/* Of a warm migration: bytes, and the downtime as it may be. */
+static JsonNode *
+json_for_prediction (GVariant *value)
+{
+  static const char *const keys[] = { "bytes", "low", "likely", "high" };
+  JsonObject *object = json_object_new ();
+  JsonNode *node = json_node_new (JSON_NODE_OBJECT);
+
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    {
+      guint64 number;
+
+      g_variant_get_child (value, i, "t", &number);
+      json_object_set_int_member (object, keys[i], number);
+    }
+  json_node_take_object (node, object);
+  return node;
+}
+
 static JsonNode *
 json_for_value (GVariant *value)
 {
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE ("(tttt)")))
+    return json_for_prediction (value);
   if (!g_variant_is_of_type (value, G_VARIANT_TYPE ("(ss)")))
     return json_gvariant_serialize (value);
 

@@ -6,6 +6,7 @@
 #include "mtvctl-format.h"
 #include "mtvctl-table.h"
 #include "mtvctl-vm.h"
+#include "mtvctl-warm.h"
 #include "mtvctl-watch.h"
 
 #include <glib/gi18n.h>
@@ -59,9 +60,17 @@ mtvctl_plan_list (Mtvctl *ctl, char **args, GError **error)
   return MTVCTL_OK;
 }
 
+static char *
+describe_number (const char *key, guint64 number)
+{
+  return g_str_equal (key, "cutover-time") ? mtvctl_format_time (number)
+         : g_str_equal (key, "throttle")   ? mtvctl_format_rate (number)
+                                           : mtvctl_format_span (number);
+}
+
 /* "a=b, c=d" for a dictionary, "a, b" for a list: options that were given, for people. */
 static char *
-describe_option (GVariant *value)
+describe_option (const char *option, GVariant *value)
 {
   g_autoptr (GString) out = g_string_new (NULL);
   const char *key, *text;
@@ -69,6 +78,10 @@ describe_option (GVariant *value)
 
   if (g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
     return g_variant_dup_string (value, NULL);
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN))
+    return g_variant_get_boolean (value) ? g_strdup (_ ("yes")) : NULL;
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_UINT64))
+    return describe_number (option, g_variant_get_uint64 (value));
   g_variant_iter_init (&iter, value);
   if (g_variant_is_of_type (value, G_VARIANT_TYPE ("a{ss}")))
     while (g_variant_iter_next (&iter, "{&s&s}", &key, &text))
@@ -91,6 +104,14 @@ static const struct
   { "target-power-state", N_ ("Power at the end") },
   { "networks", N_ ("Networks") },
   { "ignore", N_ ("Ignored concerns") },
+  { "warm", N_ ("Warm") },
+  { "interval", N_ ("Interval") },
+  { "interval-auto", N_ ("Interval by itself") },
+  { "max-downtime", N_ ("Downtime at most") },
+  { "cutover-time", N_ ("Cutover") },
+  { "shutdown", N_ ("Shutdown") },
+  { "shutdown-timeout", N_ ("Shutdown takes at most") },
+  { "throttle", N_ ("Throttle") },
 };
 
 static void
@@ -138,7 +159,8 @@ show (Mtvctl *ctl, gpointer proxy, GString *out, GError **error)
       g_autoptr (GVariant) value = g_variant_lookup_value (options, option_labels[i].key, NULL);
 
       if (value != NULL)
-        mtvctl_fields_take (fields, _ (option_labels[i].label), describe_option (value));
+        mtvctl_fields_take (fields, _ (option_labels[i].label),
+                            describe_option (option_labels[i].key, value));
     }
   mtvctl_fields_render (fields, &ctl->out, out);
   append_plan_vms (ctl, mtv_dbus_plan_get_virtual_machines (plan), out);
@@ -204,7 +226,10 @@ plan_options (Mtvctl *ctl, GError **error)
   add_string (&options, "hash", ctl->hash);
   add_string (&options, "verify", ctl->verify);
   add_string (&options, "target-power-state", ctl->power);
-  if (!add_pairs (&options, "target-names", "target-name", ctl->target_names, FALSE, error)
+  if (ctl->warm)
+    g_variant_builder_add (&options, "{sv}", "warm", g_variant_new_boolean (TRUE));
+  if (!mtvctl_warm_add_options (ctl, &options, error)
+      || !add_pairs (&options, "target-names", "target-name", ctl->target_names, FALSE, error)
       || !add_pairs (&options, "networks", "network", ctl->networks, TRUE, error))
     return NULL;
   if (ctl->ignore != NULL)

@@ -221,8 +221,9 @@ add_job (MtvctlProgress *self, MtvDBusMigrationVM *job)
 {
   GVariant *disks = mtv_dbus_migration_vm_get_disks (job);
   g_autofree char *name = mtvctl_escape (mtv_dbus_migration_vm_get_name (job));
-  g_autofree char *what = mtvctl_watch_describe (job);
-  guint64 since = mtv_dbus_migration_vm_get_waiting_since (job);
+  g_autofree char *what = mtvctl_watch_describe (job, TRUE);
+  guint64 since
+      = *mtvctl_watch_get_waiting (job) != '\0' ? mtv_dbus_migration_vm_get_waiting_since (job) : 0;
   guint64 now = g_get_real_time ();
   gsize n = disks != NULL ? g_variant_n_children (disks) : 0;
   guint widest = 0, active = 0;

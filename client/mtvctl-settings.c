@@ -218,8 +218,8 @@ ask (const char *question)
     return NULL;
   quiet = before;
   quiet.c_lflag &= ~(tcflag_t) (ECHO | ISIG | ICANON);
+  tcsetattr (STDIN_FILENO, TCSAFLUSH, &quiet); /* first: who answers quickly is not to be seen */
   fputs (question, stderr);
-  tcsetattr (STDIN_FILENO, TCSAFLUSH, &quiet);
   while (!good && read (STDIN_FILENO, &c, 1) == 1 && c != INTERRUPT && c != END_OF_FILE)
     if (c == '\n' || c == '\r')
       good = TRUE;

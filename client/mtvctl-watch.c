@@ -6,6 +6,7 @@
 #include "mtvctl-progress.h"
 #include "mtvctl-table.h"
 #include "mtvctl-vm.h"
+#include "mtvctl-warm.h"
 
 #include <glib-unix.h>
 #include <glib/gi18n.h>
@@ -67,16 +68,39 @@ mtvctl_watch_get_error (MtvDBusMigrationVM *job)
   return text;
 }
 
+/* The phase, and of a warm migration how far its rounds are. */
+static char *
+describe_phase (MtvDBusMigrationVM *job, gboolean live)
+{
+  const char *phase = mtv_dbus_migration_vm_get_phase (job);
+  g_autofree char *label = mtvctl_state_label (phase, NULL);
+  g_autofree char *warm = mtvctl_warm_describe (job, live);
+
+  if (warm != NULL && g_str_equal (phase, "idle"))
+    return g_steal_pointer (&warm);
+  return g_strconcat (label, warm != NULL ? ", " : NULL, warm, NULL);
+}
+
+/* What every warm migration waits for between its rounds is told in other words. */
+const char *
+mtvctl_watch_get_waiting (MtvDBusMigrationVM *job)
+{
+  static const char *const usual[] = { "waiting for the next round", "paused", NULL };
+  const char *waiting = mtv_dbus_migration_vm_get_waiting (job);
+  gboolean idle = g_strcmp0 (mtv_dbus_migration_vm_get_phase (job), "idle") == 0;
+
+  return waiting == NULL || (idle && g_strv_contains (usual, waiting)) ? "" : waiting;
+}
+
 char *
-mtvctl_watch_describe (MtvDBusMigrationVM *job)
+mtvctl_watch_describe (MtvDBusMigrationVM *job, gboolean live)
 {
   const char *state = mtv_dbus_migration_vm_get_state (job);
-  const char *waiting = mtv_dbus_migration_vm_get_waiting (job);
+  const char *waiting = mtvctl_watch_get_waiting (job);
   const char *more = mtvctl_watch_get_error (job);
   guint place = mtv_dbus_migration_vm_get_queue_place (job);
   gboolean running = g_strcmp0 (state, "running") == 0;
-  g_autofree char *what
-      = mtvctl_state_label (running ? mtv_dbus_migration_vm_get_phase (job) : state, NULL);
+  g_autofree char *what = running ? describe_phase (job, live) : mtvctl_state_label (state, NULL);
 
   if (g_strcmp0 (state, "succeeded") == 0)
     more = mtv_dbus_migration_vm_get_location (job);
@@ -189,7 +213,7 @@ static void
 say_plainly (Watch *self, MtvDBusMigrationVM *job)
 {
   g_autofree char *name = mtvctl_escape (mtv_dbus_migration_vm_get_name (job));
-  g_autofree char *text = mtvctl_watch_describe (job);
+  g_autofree char *text = mtvctl_watch_describe (job, FALSE);
   guint64 done, total;
 
   if (is_news (self, job, text))
@@ -234,7 +258,7 @@ flush (Watch *self, MtvDBusMigration *migration)
         say_plainly (self, job);
       else if (jobs->len > 1 && mtvctl_watch_is_final (mtv_dbus_migration_vm_get_state (job)))
         {
-          g_autofree char *text = mtvctl_watch_describe (job);
+          g_autofree char *text = mtvctl_watch_describe (job, FALSE);
 
           if (is_news (self, job, text))
             mtvctl_progress_say (self->progress, mtv_dbus_migration_vm_get_name (job), text);

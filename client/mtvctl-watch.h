@@ -16,11 +16,15 @@ GPtrArray *mtvctl_watch_get_jobs (Mtvctl *ctl, MtvDBusMigration *migration);
 /* Whether a state of a migration or of one virtual machine is final. */
 gboolean mtvctl_watch_is_final (const char *state);
 
-/* "copying", "queued, place 3", "failed: …": escaped, for people. */
-char *mtvctl_watch_describe (MtvDBusMigrationVM *job);
+/* "copying", "queued, place 3", "failed: …": escaped, for people. @live: with what changes as time
+ * goes by. */
+char *mtvctl_watch_describe (MtvDBusMigrationVM *job, gboolean live);
 
 /* How far the step under way is; @total is 0 where that is not known. */
 void mtvctl_watch_get_progress (MtvDBusMigrationVM *job, guint64 *done, guint64 *total);
+
+/* What it waits for, or "". */
+const char *mtvctl_watch_get_waiting (MtvDBusMigrationVM *job);
 
 /* The text of the failure, or "". */
 const char *mtvctl_watch_get_error (MtvDBusMigrationVM *job);

@@ -33,7 +33,8 @@ typedef struct
   char *throttle, *bitmap, *manifest, *source_format, *ca_file;
   char *url, *username, *password_file, *thumbprint;
   GPtrArray *set, *secrets; /* (nullable) */
-  gboolean all, start, compare, preallocate, insecure, force, no_wait, full;
+  char *interval, *max_downtime, *shutdown, *shutdown_timeout, *cutover_at, *at;
+  gboolean all, start, compare, preallocate, insecure, force, no_wait, full, warm, cancel;
 
   MtvctlTerminal out;
   GDBusConnection *bus;        /* (owned) */
@@ -71,6 +72,13 @@ int mtvctl_defaults_show (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_defaults_set (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_throttle (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_import (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_cutover (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_pause (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_resume (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_configure (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_rounds (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_snapshots (Mtvctl *ctl, char **args, GError **error);
+int mtvctl_report (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_copy (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_verify (Mtvctl *ctl, char **args, GError **error);
 int mtvctl_monitor (Mtvctl *ctl, char **args, GError **error);

@@ -10,6 +10,7 @@
 #define PLAN "org.mtv.plan"
 #define RUN "org.mtv.run"
 #define COPY "org.mtv.copy"
+#define CUTOVER "org.mtv.cutover"
 
 /* The bus lets a connection have 128 calls open and fails the next, which must not be taken for a
  * refusal: so many questions at most are asked at a time, the others wait. A dialog lasts as long
@@ -36,6 +37,7 @@ static const struct
   { "org.mtv.Manager", "RemovePlan", PLAN },
   { "org.mtv.Manager", "Copy", COPY },
   { "org.mtv.Manager", "Verify", COPY },
+  { "org.mtv.Manager", "GetLedger", "" },
   { "org.mtv.Transfer", "Cancel", COPY },
   { "org.mtv.Transfer", "Forget", COPY },
   { "org.mtv.Provider", "Configure", MANAGE_PROVIDERS },
@@ -49,9 +51,20 @@ static const struct
   { "org.mtv.Migration", "Cancel", RUN },
   { "org.mtv.Migration", "Retry", RUN },
   { "org.mtv.Migration", "Forget", RUN },
+  { "org.mtv.Migration", "Cutover", CUTOVER },
+  { "org.mtv.Migration", "WithdrawCutover", CUTOVER },
+  { "org.mtv.Migration", "Pause", RUN },
+  { "org.mtv.Migration", "Resume", RUN },
+  { "org.mtv.Migration", "Configure", RUN },
   { "org.mtv.Migration", "GetTimeline", "" },
   { "org.mtv.Migration.VM", "Cancel", RUN },
   { "org.mtv.Migration.VM", "Retry", RUN },
+  { "org.mtv.Migration.VM", "Cutover", CUTOVER },
+  { "org.mtv.Migration.VM", "WithdrawCutover", CUTOVER },
+  { "org.mtv.Migration.VM", "Pause", RUN },
+  { "org.mtv.Migration.VM", "Resume", RUN },
+  { "org.mtv.Migration.VM", "Configure", RUN },
+  { "org.mtv.Migration.VM", "GetRounds", "" },
 };
 
 struct _MtvAuthority

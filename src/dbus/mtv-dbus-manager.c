@@ -248,6 +248,68 @@ handle_verify (MtvDBusManager *manager, GDBusMethodInvocation *invocation, GUnix
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
+static GVariant *
+describe_entry (GVariant *entry)
+{
+  GVariantDict dict;
+  const char *run, *provider, *kind, *key, *remote_id;
+  guint32 number;
+
+  g_variant_get (entry, "(&su&s&s&s&s)", &run, &number, &provider, &kind, &key, &remote_id);
+  g_autofree char *migration = mtv_path_new ("migration", run);
+  g_autofree char *vm = g_strdup_printf ("%s/vm/%u", migration, number);
+  g_autofree char *path = mtv_path_new ("provider", provider);
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "migration", "o", migration);
+  g_variant_dict_insert (&dict, "vm", "o", vm);
+  g_variant_dict_insert (&dict, "provider", "o", path);
+  g_variant_dict_insert (&dict, "kind", "s", kind);
+  g_variant_dict_insert (&dict, "key", "s", key);
+  if (*remote_id != '\0')
+    g_variant_dict_insert (&dict, "remote-id", "s", remote_id);
+  return g_variant_dict_end (&dict);
+}
+
+static void
+ledger_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GDBusMethodInvocation *invocation = user_data;
+  GError *error = NULL;
+  GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
+  g_autoptr (GVariant) entries
+      = mtv_engine_load_ledger_finish (MTV_ENGINE (source), result, &error);
+  gsize n = entries == NULL ? 0 : g_variant_n_children (entries);
+
+  for (gsize i = 0; i < n; i++)
+    {
+      g_autoptr (GVariant) entry = g_variant_get_child_value (entries, i);
+
+      g_variant_builder_add_value (&builder, describe_entry (entry));
+    }
+  g_autoptr (GVariant) answer = g_variant_ref_sink (g_variant_new ("(aa{sv})", &builder));
+  if (entries == NULL)
+    mtv_reply_error (invocation, error);
+  else
+    g_dbus_method_invocation_return_value (invocation, answer);
+}
+
+static gboolean
+handle_get_ledger (MtvDBusManager *manager, GDBusMethodInvocation *invocation, GVariant *options,
+                   MtvEngine *engine)
+{
+  static const MtvOption known[] = { { "offset", "u" }, { "limit", "u" }, { NULL, NULL } };
+  guint offset, limit;
+
+  (void) manager;
+  if (!mtv_options_accept (invocation, options, known))
+    return G_DBUS_METHOD_INVOCATION_HANDLED;
+
+  mtv_options_get_page (options, &offset, &limit);
+  mtv_engine_load_ledger_async (engine, offset, limit, ledger_cb, invocation);
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
 static const MtvHandler handlers[] = {
   { "handle-add-provider", G_CALLBACK (handle_add_provider) },
   { "handle-add-provider-file", G_CALLBACK (handle_add_provider_file) },
@@ -255,6 +317,7 @@ static const MtvHandler handlers[] = {
   { "handle-create-plan", G_CALLBACK (handle_create_plan) },
   { "handle-remove-plan", G_CALLBACK (handle_remove_plan) },
   { "handle-set-defaults", G_CALLBACK (handle_set_defaults) },
+  { "handle-get-ledger", G_CALLBACK (handle_get_ledger) },
   { "handle-set-throttle", G_CALLBACK (handle_set_throttle) },
   { "handle-copy", G_CALLBACK (handle_copy) },
   { "handle-verify", G_CALLBACK (handle_verify) },

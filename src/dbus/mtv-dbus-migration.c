@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "dbus/mtv-dbus-migration.h"
 
-#include "base/mtv-error.h"
 #include "dbus/mtv-authority.h"
 #include "dbus/mtv-binding.h"
+#include "dbus/mtv-dbus-job.h"
 #include "dbus/mtv-options.h"
 #include "dbus/mtv-path.h"
 #include "dbus/mtv-reply.h"
+#include "engine/mtv-migration-warm.h"
 #include "mtv-dbus-generated.h"
 
 static void
@@ -23,32 +24,77 @@ sync_migration (gpointer skeleton)
                 mtv_migration_get_expected_end (migration), NULL);
 }
 
+typedef gboolean (*Request) (MtvMigration *migration, guint32 uid, GError **error);
+
 static gboolean
-handle_cancel (MtvDBusMigration *object, GDBusMethodInvocation *invocation, GVariant *options,
-               MtvEngine *engine)
+make_request (gpointer skeleton, GDBusMethodInvocation *invocation, GVariant *options,
+              Request request)
 {
   GError *error = NULL;
 
-  (void) engine;
   if (!mtv_options_accept (invocation, options, NULL))
     return G_DBUS_METHOD_INVOCATION_HANDLED;
 
-  mtv_migration_cancel (mtv_binding_get_entry (object), mtv_authority_get_uid (invocation), &error);
+  request (mtv_binding_get_entry (skeleton), mtv_authority_get_uid (invocation), &error);
   mtv_reply (invocation, error);
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
 static gboolean
-handle_retry (MtvDBusMigration *object, GDBusMethodInvocation *invocation, GVariant *options,
-              MtvEngine *engine)
+handle_cancel (MtvDBusMigration *object, GDBusMethodInvocation *invocation, GVariant *options)
+{
+  return make_request (object, invocation, options, mtv_migration_cancel);
+}
+
+static gboolean
+handle_retry (MtvDBusMigration *object, GDBusMethodInvocation *invocation, GVariant *options)
+{
+  return make_request (object, invocation, options, mtv_migration_retry);
+}
+
+static gboolean
+handle_cutover (MtvDBusMigration *object, GDBusMethodInvocation *invocation, GVariant *options)
+{
+  GError *error = NULL;
+  guint64 at;
+
+  if (mtv_dbus_job_parse_cutover (options, &at, &error))
+    mtv_migration_cutover (mtv_binding_get_entry (object), at, mtv_authority_get_uid (invocation),
+                           &error);
+  mtv_reply (invocation, error);
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static gboolean
+handle_withdraw_cutover (MtvDBusMigration *object, GDBusMethodInvocation *invocation,
+                         GVariant *options)
+{
+  return make_request (object, invocation, options, mtv_migration_withdraw_cutover);
+}
+
+static gboolean
+handle_pause (MtvDBusMigration *object, GDBusMethodInvocation *invocation, GVariant *options)
+{
+  return make_request (object, invocation, options, mtv_migration_pause);
+}
+
+static gboolean
+handle_resume (MtvDBusMigration *object, GDBusMethodInvocation *invocation, GVariant *options)
+{
+  return make_request (object, invocation, options, mtv_migration_resume);
+}
+
+static gboolean
+handle_configure (MtvDBusMigration *object, GDBusMethodInvocation *invocation, GVariant *changes,
+                  GVariant *options)
 {
   GError *error = NULL;
 
-  (void) engine;
   if (!mtv_options_accept (invocation, options, NULL))
     return G_DBUS_METHOD_INVOCATION_HANDLED;
 
-  mtv_migration_retry (mtv_binding_get_entry (object), mtv_authority_get_uid (invocation), &error);
+  mtv_migration_configure (mtv_binding_get_entry (object), changes,
+                           mtv_authority_get_uid (invocation), &error);
   mtv_reply (invocation, error);
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
@@ -108,6 +154,11 @@ handle_get_timeline (MtvDBusMigration *object, GDBusMethodInvocation *invocation
 static const MtvHandler migration_handlers[] = {
   { "handle-cancel", G_CALLBACK (handle_cancel) },
   { "handle-retry", G_CALLBACK (handle_retry) },
+  { "handle-cutover", G_CALLBACK (handle_cutover) },
+  { "handle-withdraw-cutover", G_CALLBACK (handle_withdraw_cutover) },
+  { "handle-pause", G_CALLBACK (handle_pause) },
+  { "handle-resume", G_CALLBACK (handle_resume) },
+  { "handle-configure", G_CALLBACK (handle_configure) },
   { "handle-forget", G_CALLBACK (handle_forget) },
   { "handle-get-timeline", G_CALLBACK (handle_get_timeline) },
   { NULL, NULL },
@@ -148,93 +199,5 @@ mtv_dbus_migration_new (MtvEngine *engine, MtvMigration *migration)
   mtv_binding_new (skeleton, engine, migration, migration_handlers, sync_migration);
   g_signal_connect_object (migration, "completed", G_CALLBACK (migration_completed_cb), skeleton,
                            0);
-  return G_DBUS_INTERFACE_SKELETON (skeleton);
-}
-
-static GVariant *
-describe_failure (const MtvJobRecord *record)
-{
-  g_autofree char *text = mtv_utf8 (record->error_text);
-
-  return g_variant_new ("(ss)", record->error_name == NULL ? "" : record->error_name, text);
-}
-
-static void
-sync_vm (gpointer skeleton)
-{
-  MtvJob *job = mtv_binding_get_entry (skeleton);
-  const MtvJobRecord *record = mtv_job_get_record (job);
-  guint64 since = 0;
-  g_autofree char *waiting = mtv_utf8 (mtv_job_get_waiting (job, &since));
-  g_autofree char *target_name = mtv_utf8 (record->target_name);
-  g_autofree char *location = mtv_utf8 (record->location);
-
-  g_object_set (skeleton, "target-name", target_name, "state", mtv_job_get_state (job), "phase",
-                mtv_job_get_phase (job), "steps", mtv_job_get_steps (job), "disks",
-                mtv_job_get_disks (job), "waiting", waiting, "waiting-since", since, "queue-place",
-                mtv_job_get_queue_place (job), "error", describe_failure (record), "location",
-                location, "leftovers", mtv_job_get_leftovers (job), NULL);
-  g_object_set (skeleton, "bytes-done", mtv_job_get_bytes_done (job), "bytes-total",
-                mtv_job_get_bytes_total (job), "rate", mtv_job_get_rate (job), "expected-end",
-                mtv_job_get_expected_end (job), "start-time", record->start_time, "end-time",
-                record->end_time, NULL);
-}
-
-static gboolean
-handle_vm_cancel (MtvDBusMigrationVM *object, GDBusMethodInvocation *invocation, GVariant *options,
-                  MtvEngine *engine)
-{
-  GError *error = NULL;
-
-  (void) engine;
-  if (!mtv_options_accept (invocation, options, NULL))
-    return G_DBUS_METHOD_INVOCATION_HANDLED;
-
-  mtv_job_cancel (mtv_binding_get_entry (object), mtv_authority_get_uid (invocation), &error);
-  mtv_reply (invocation, error);
-  return G_DBUS_METHOD_INVOCATION_HANDLED;
-}
-
-static gboolean
-handle_vm_retry (MtvDBusMigrationVM *object, GDBusMethodInvocation *invocation, GVariant *options,
-                 MtvEngine *engine)
-{
-  GError *error = NULL;
-
-  (void) engine;
-  if (!mtv_options_accept (invocation, options, NULL))
-    return G_DBUS_METHOD_INVOCATION_HANDLED;
-
-  mtv_job_retry (mtv_binding_get_entry (object), mtv_authority_get_uid (invocation), &error);
-  mtv_reply (invocation, error);
-  return G_DBUS_METHOD_INVOCATION_HANDLED;
-}
-
-static const MtvHandler vm_handlers[] = {
-  { "handle-cancel", G_CALLBACK (handle_vm_cancel) },
-  { "handle-retry", G_CALLBACK (handle_vm_retry) },
-  { NULL, NULL },
-};
-
-static void
-vm_completed_cb (MtvJob *job, gpointer skeleton)
-{
-  sync_vm (skeleton);
-  g_dbus_interface_skeleton_flush (skeleton);
-  mtv_dbus_migration_vm_emit_completed (skeleton, mtv_job_get_state (job));
-}
-
-GDBusInterfaceSkeleton *
-mtv_dbus_migration_new_vm (MtvEngine *engine, MtvJob *job)
-{
-  MtvDBusMigrationVM *skeleton = mtv_dbus_migration_vm_skeleton_new ();
-  const MtvJobRecord *record = mtv_job_get_record (job);
-  g_autofree char *name = mtv_utf8 (record->name);
-  g_autofree char *id = mtv_utf8 (record->vm_id);
-
-  mtv_dbus_migration_vm_set_name (skeleton, name);
-  mtv_dbus_migration_vm_set_source_id (skeleton, id);
-  mtv_binding_new (skeleton, engine, job, vm_handlers, sync_vm);
-  g_signal_connect_object (job, "completed", G_CALLBACK (vm_completed_cb), skeleton, 0);
   return G_DBUS_INTERFACE_SKELETON (skeleton);
 }

@@ -5,8 +5,7 @@
 
 G_BEGIN_DECLS
 
-/* The org.mtv.Migration of @migration, and the org.mtv.Migration.VM of @job. (transfer full) */
+/* The org.mtv.Migration of @migration. (transfer full) */
 GDBusInterfaceSkeleton *mtv_dbus_migration_new (MtvEngine *engine, MtvMigration *migration);
-GDBusInterfaceSkeleton *mtv_dbus_migration_new_vm (MtvEngine *engine, MtvJob *job);
 
 G_END_DECLS

@@ -2,6 +2,7 @@
 #include "dbus/mtv-front.h"
 
 #include "dbus/mtv-call-limit.h"
+#include "dbus/mtv-dbus-job.h"
 #include "dbus/mtv-dbus-manager.h"
 #include "dbus/mtv-dbus-migration.h"
 #include "dbus/mtv-dbus-plan.h"
@@ -61,7 +62,7 @@ static void
 add_job (MtvFront *self, MtvJob *job)
 {
   g_autofree char *path = mtv_path_new_for_job (mtv_job_get_record (job));
-  g_autoptr (GDBusInterfaceSkeleton) interface = mtv_dbus_migration_new_vm (self->engine, job);
+  g_autoptr (GDBusInterfaceSkeleton) interface = mtv_dbus_job_new (self->engine, job);
 
   add_object (self, path, interface);
 }

@@ -9,7 +9,11 @@ static const MtvOption known[] = {
   { "format", "s" },       { "hash", "s" },
   { "verify", "s" },       { "target-names", "a{ss}" },
   { "networks", "a{ss}" }, { "target-power-state", "s" },
-  { "ignore", "as" },      { NULL, NULL },
+  { "ignore", "as" },      { "warm", "b" },
+  { "interval", "t" },     { "interval-auto", "b" },
+  { "max-downtime", "t" }, { "cutover-time", "t" },
+  { "shutdown", "s" },     { "shutdown-timeout", "t" },
+  { "throttle", "t" },     { NULL, NULL },
 };
 
 static const struct
@@ -22,6 +26,20 @@ static const struct
   { "hash", G_STRUCT_OFFSET (MtvPlan, hash) },
   { "verify", G_STRUCT_OFFSET (MtvPlan, verify) },
   { "target-power-state", G_STRUCT_OFFSET (MtvPlan, target_power_state) },
+  { "shutdown", G_STRUCT_OFFSET (MtvPlan, schedule.shutdown) },
+};
+
+static const struct
+{
+  const char *key;
+  gsize offset;
+  gboolean only_warm;
+} numbers[] = {
+  { "interval", G_STRUCT_OFFSET (MtvPlan, schedule.interval), TRUE },
+  { "max-downtime", G_STRUCT_OFFSET (MtvPlan, schedule.max_downtime), TRUE },
+  { "cutover-time", G_STRUCT_OFFSET (MtvPlan, schedule.cutover_time), TRUE },
+  { "shutdown-timeout", G_STRUCT_OFFSET (MtvPlan, schedule.shutdown_timeout), FALSE },
+  { "throttle", G_STRUCT_OFFSET (MtvPlan, schedule.throttle), FALSE },
 };
 
 static gboolean
@@ -40,6 +58,38 @@ parse_choices (MtvPlan *plan, GVariant *options, GError **error)
       *choice = g_strdup (value);
     }
   return TRUE;
+}
+
+/* 0 is what a plan has for "not given"; who gives it means something else by it. */
+static gboolean
+parse_schedule (MtvPlan *plan, GVariant *options, GError **error)
+{
+  MtvSchedule *schedule = &plan->schedule;
+
+  g_variant_lookup (options, "warm", "b", &schedule->warm);
+  g_variant_lookup (options, "interval-auto", "b", &schedule->interval_auto);
+  for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
+    {
+      guint64 *number = G_STRUCT_MEMBER_P (plan, numbers[i].offset);
+
+      if (!g_variant_lookup (options, numbers[i].key, "t", number))
+        continue;
+      if (*number != 0 && (schedule->warm || !numbers[i].only_warm))
+        continue;
+      g_set_error (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT,
+                   *number == 0 ? "Option '%s' cannot be 0"
+                                : "Option '%s' means nothing without 'warm'",
+                   numbers[i].key);
+      return FALSE;
+    }
+  if (schedule->interval_auto && (!schedule->warm || schedule->interval != 0))
+    {
+      g_set_error_literal (error, MTV_ERROR, MTV_ERROR_INVALID_ARGUMENT,
+                           schedule->warm ? "'interval' and 'interval-auto' exclude each other"
+                                          : "Option 'interval-auto' means nothing without 'warm'");
+      return FALSE;
+    }
+  return mtv_schedule_check (schedule, g_get_real_time (), error);
 }
 
 static MtvPlanVm *
@@ -95,7 +145,7 @@ mtv_plan_request_parse (const char *name, const char *const *vms, GVariant *opti
     mtv_plan_add_vm (plan)->id = g_strdup (*vms);
 
   if (!mtv_options_check (options, known, error) || !parse_choices (plan, options, error)
-      || !parse_target_names (plan, options, error))
+      || !parse_target_names (plan, options, error) || !parse_schedule (plan, options, error))
     return NULL;
 
   g_variant_lookup (options, "description", "s", &plan->description);

@@ -360,12 +360,27 @@ checked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   thread_ended (user_data, g_steal_pointer (&error));
 }
 
+/* What was to be copied of a round, and is not among what the source told of it the next time. */
+static gboolean
+check_complete (Disk *disk, GError **error)
+{
+  MtvBlockMap *map = target_disk (disk)->map;
+
+  if (mtv_block_map_get_n_done (map) == mtv_block_map_get_n_blocks (map))
+    return TRUE;
+  g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA,
+               "The source did not tell of all that has changed in disk '%s' of '%s'",
+               target_disk (disk)->source->name, disk->set->target->vm->name);
+  return FALSE;
+}
+
 static void
 copied_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GError) error = NULL;
 
-  mtv_copier_copy_finish (MTV_COPIER (source), result, &error);
+  if (mtv_copier_copy_finish (MTV_COPIER (source), result, &error))
+    check_complete (user_data, &error);
   thread_ended (user_data, g_steal_pointer (&error));
 }
 

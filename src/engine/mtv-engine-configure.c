@@ -41,7 +41,7 @@ merge (GVariant *old, GVariant *new)
   g_variant_iter_init (&iter, old);
   while ((pair = g_variant_iter_next_value (&iter)) != NULL)
     {
-      g_autoptr (GVariant) owned = pair;
+      g_autoptr (GVariant) owned G_GNUC_UNUSED = pair;
       g_autoptr (GVariant) key = g_variant_get_child_value (pair, 0);
       g_autoptr (GVariant) other
           = g_variant_lookup_value (new, g_variant_get_string (key, NULL), NULL);

@@ -402,36 +402,16 @@ set_blocked (GError **error, const MtvPlan *plan, GPtrArray *concerns)
                plan->name, text->str);
 }
 
-/* A VM under way can be in the hands of one run at a time, when one of them keeps marks at it. */
 static gboolean
-check_free (MtvEngine *self, Look *look, GError **error)
+check_rivals (MtvEngine *self, Look *look, GError **error)
 {
   const MtvPlan *plan = mtv_plan_entry_get_plan (look->entry);
 
-  for (guint i = 0; i < self->context.migrations->len; i++)
-    {
-      MtvMigration *migration = g_ptr_array_index (self->context.migrations, i);
-      GPtrArray *jobs = mtv_migration_get_jobs (migration);
-
-      for (guint j = 0; j < jobs->len; j++)
-        {
-          const MtvJobRecord *job = mtv_job_get_record (g_ptr_array_index (jobs, j));
-
-          if (mtv_job_has_ended (g_ptr_array_index (jobs, j))
-              || !(job->schedule.warm || plan->schedule.warm)
-              || !g_str_equal (job->source, plan->source))
-            continue;
-          for (guint k = 0; k < look->targets->len; k++)
-            if (g_str_equal (((MtvTarget *) g_ptr_array_index (look->targets, k))->vm->id,
-                             job->vm_id))
-              {
-                g_set_error (error, MTV_ERROR, MTV_ERROR_WRONG_STATE,
-                             "'%s' is being migrated by plan '%s' already", job->name,
-                             mtv_migration_get_record (migration)->plan_name);
-                return FALSE;
-              }
-        }
-    }
+  for (guint i = 0; i < look->targets->len; i++)
+    if (!mtv_job_check_rivals (&self->context, plan->source,
+                               ((MtvTarget *) g_ptr_array_index (look->targets, i))->vm->id,
+                               plan->schedule.warm, error))
+      return FALSE;
   return TRUE;
 }
 
@@ -451,7 +431,7 @@ looked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   else if (mtv_concerns_has (look->concerns, MTV_CONCERN_CRITICAL))
     set_blocked (&error, plan, look->concerns);
   else if (!mtv_schedule_check (&plan->schedule, mtv_clock_now (self->context.clock), &error)
-           || !check_free (self, look, &error))
+           || !check_rivals (self, look, &error))
     ;
   else if (self->context.stopping)
     g_set_error_literal (&error, MTV_ERROR, MTV_ERROR_WRONG_STATE, "The daemon is stopping");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mtv-error.h"
 #include "engine/mtv-engine-private.h"
-#include "engine/mtv-job-private.h"
+#include "engine/mtv-job-idle.h"
 #include "engine/mtv-plan-entry-private.h"
 #include "store/mtv-store-objects.h"
 

@@ -128,4 +128,11 @@ MtvTransfer *mtv_engine_verify (MtvEngine *self, MtvVerifyRequest *request, GErr
 gboolean mtv_engine_forget_transfer (MtvEngine *self, MtvTransfer *transfer, GError **error);
 guint mtv_engine_count_transfers (MtvEngine *self); /* those under way */
 
+/* A page of the ledger: what of ours exists, or may exist, at sources and destinations, oldest
+ * first. a(sussss): run, number of the job, id of the provider, kind, key, remote id or "". */
+void mtv_engine_load_ledger_async (MtvEngine *self, guint offset, guint limit,
+                                   GAsyncReadyCallback callback, gpointer user_data);
+GVariant *mtv_engine_load_ledger_finish (MtvEngine *self, GAsyncResult *result,
+                                         GError **error); /* (transfer full) */
+
 G_END_DECLS

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mtv-error.h"
 #include "base/mtv-work.h"
-#include "engine/mtv-job-private.h"
+#include "engine/mtv-job-moves.h"
 #include "engine/mtv-power-off.h"
 #include "store/mtv-store-ledger.h"
 #include "store/mtv-store-progress.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/mtv-job-idle.h"
 #include "engine/mtv-job-work.h"
 #include "engine/mtv-round.h"
 #include "store/mtv-store-objects.h"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "engine/mtv-job-private.h"
+#include "engine/mtv-job-idle.h"
+
+#include "engine/mtv-job-moves.h"
 #include "engine/mtv-round-plan.h"
 
 /* What defining a VM takes, for what is expected of a cutover. */
@@ -157,6 +159,7 @@ set_off (MtvJob *self)
       self->record->predicted_downtime = self->prediction.likely;
       mtv_job_tell_ready (self, FALSE);
     }
+  mtv_job_forget_alarm (self);
   self->record->next_round = self->came_up = 0;
   self->overdue = FALSE;
   g_clear_pointer (&self->why, g_free);
@@ -169,7 +172,8 @@ take_slot (MtvJob *self, MtvJobEvent event)
 {
   MtvScheduler *scheduler = self->context->scheduler;
 
-  if (mtv_scheduler_has (scheduler, self) && event != self->due)
+  if (mtv_scheduler_has (scheduler, self) && !mtv_scheduler_has_slot (scheduler, self)
+      && event != self->due)
     mtv_scheduler_leave (scheduler, self);
   self->due = event;
   if (mtv_scheduler_has_slot (scheduler, self))
@@ -205,7 +209,11 @@ mtv_job_idle (MtvJob *self)
   if (cutover != 0 && cutover <= now)
     take_slot (self, MTV_JOB_CUTOVER);
   else if (round != 0 && round <= now)
-    take_slot (self, MTV_JOB_TICK);
+    {
+      if (cutover != 0) /* it does not wait behind rounds */
+        self->alarm = mtv_clock_add_alarm (self->context->clock, cutover, idle_again, self, NULL);
+      take_slot (self, MTV_JOB_TICK);
+    }
   else
     wait_for (self, cutover != 0 && (round == 0 || cutover < round) ? cutover : round);
 }

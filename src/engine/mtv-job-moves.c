@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/mtv-job-moves.h"
 #include "base/mtv-error.h"
 #include "base/mtv-log.h"
-#include "engine/mtv-job-private.h"
+#include "engine/mtv-job-idle.h"
 #include "engine/mtv-power-off.h"
 #include "engine/mtv-round.h"
 #include "store/mtv-store-ledger.h"

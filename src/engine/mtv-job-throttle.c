@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "engine/mtv-job-private.h"
+#include "engine/mtv-job-moves.h"
 
 static const char *
 find_plan (MtvJob *self)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mtv-error.h"
 #include "engine/mtv-disk-map.h"
-#include "engine/mtv-job-private.h"
+#include "engine/mtv-job-moves.h"
 
 /* What others may know of a job; the signals say when to look again. */
 
@@ -375,6 +375,32 @@ check_reserved (MtvJob *self, const char *kind, const char *what, GError **error
   g_set_error (error, MTV_ERROR, MTV_ERROR_WRONG_STATE, "Another call about %s '%s' is under way",
                kind, what);
   return FALSE;
+}
+
+/* A VM under way can be in the hands of one run at a time, when one of them keeps marks at it. */
+gboolean
+mtv_job_check_rivals (MtvEngineContext *context, const char *source, const char *vm_id,
+                      gboolean warm, GError **error)
+{
+  for (guint i = 0; i < context->migrations->len; i++)
+    {
+      MtvMigration *migration = g_ptr_array_index (context->migrations, i);
+      GPtrArray *jobs = mtv_migration_get_jobs (migration);
+
+      for (guint j = 0; j < jobs->len; j++)
+        {
+          const MtvJobRecord *job = mtv_job_get_record (g_ptr_array_index (jobs, j));
+
+          if (mtv_job_has_ended (g_ptr_array_index (jobs, j)) || !(job->schedule.warm || warm)
+              || !g_str_equal (job->source, source) || !g_str_equal (job->vm_id, vm_id))
+            continue;
+          g_set_error (error, MTV_ERROR, MTV_ERROR_WRONG_STATE,
+                       "'%s' is being migrated by plan '%s' already", job->name,
+                       mtv_migration_get_record (migration)->plan_name);
+          return FALSE;
+        }
+    }
+  return TRUE;
 }
 
 gboolean

@@ -2,7 +2,7 @@
 #include "base/mtv-error.h"
 #include "base/mtv-log.h"
 #include "base/mtv-work.h"
-#include "engine/mtv-job-private.h"
+#include "engine/mtv-job-moves.h"
 
 /* How much room a job that found the destination full wants to see before it tries again. */
 #define MIN_ROOM (1024 * 1024)

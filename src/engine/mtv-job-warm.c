@@ -2,9 +2,8 @@
 #include "engine/mtv-job-warm.h"
 
 #include "base/mtv-error.h"
-#include "engine/mtv-job-private.h"
-
-#include <string.h>
+#include "engine/mtv-job-idle.h"
+#include "engine/mtv-job-moves.h"
 
 /* What can be known and asked of a warm job beyond a cold one. */
 
@@ -289,7 +288,7 @@ apply_options (MtvSchedule *schedule, GVariant *options, GError **error)
   g_variant_iter_init (&iter, options);
   while (g_variant_iter_next (&iter, "{&sv}", &key, &value))
     {
-      g_autoptr (GVariant) owned = value;
+      g_autoptr (GVariant) owned G_GNUC_UNUSED = value;
       guint i = 0;
 
       while (i < G_N_ELEMENTS (options_known) && !g_str_equal (options_known[i].key, key))

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/mtv-work.h"
-#include "engine/mtv-job-private.h"
+#include "engine/mtv-job-moves.h"
 
 G_BEGIN_DECLS
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mtv-error.h"
 #include "base/mtv-log.h"
-#include "engine/mtv-job-private.h"
+#include "engine/mtv-job-idle.h"
+#include "engine/mtv-job-moves.h"
 #include "store/mtv-store-objects.h"
 
 G_DEFINE_FINAL_TYPE (MtvJob, mtv_job, G_TYPE_OBJECT)
@@ -298,7 +299,9 @@ mtv_job_retry (MtvJob *self, guint32 uid, GError **error)
                    self->record->name, mtv_job_get_state (self));
       return FALSE;
     }
-  if (!mtv_job_check_retry (self, error))
+  if (!mtv_job_check_retry (self, error)
+      || !mtv_job_check_rivals (self->context, self->record->source, self->record->vm_id,
+                                self->record->schedule.warm, error))
     return FALSE;
 
   MtvStoreBatch *batch = mtv_store_batch_new ();

@@ -101,6 +101,29 @@ target_names (const MtvPlan *plan)
   return g_variant_builder_end (&builder);
 }
 
+/* A span that the daemon has a default for is left out as long as that is the one. */
+static void
+add_schedule (GVariantDict *dict, const MtvSchedule *schedule)
+{
+  const struct
+  {
+    const char *key;
+    guint64 value;
+  } numbers[] = { { "interval", schedule->interval },
+                  { "max-downtime", schedule->max_downtime },
+                  { "shutdown-timeout", schedule->shutdown_timeout },
+                  { "cutover-time", schedule->cutover_time },
+                  { "throttle", schedule->throttle } };
+
+  g_variant_dict_insert (dict, "warm", "b", schedule->warm);
+  g_variant_dict_insert (dict, "shutdown", "s", schedule->shutdown);
+  if (schedule->warm)
+    g_variant_dict_insert (dict, "interval-auto", "b", schedule->interval_auto);
+  for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
+    if (numbers[i].value != 0)
+      g_variant_dict_insert (dict, numbers[i].key, "t", numbers[i].value);
+}
+
 GVariant *
 mtv_plan_entry_get_options (MtvPlanEntry *self)
 {
@@ -118,6 +141,7 @@ mtv_plan_entry_get_options (MtvPlanEntry *self)
   g_variant_dict_insert (&dict, "verify", "s", plan->verify);
   g_variant_dict_insert (&dict, "target-power-state", "s", plan->target_power_state);
   g_variant_dict_insert_value (&dict, "target-names", target_names (plan));
+  add_schedule (&dict, &plan->schedule);
   g_variant_dict_insert_value (
       &dict, "networks", plan->networks != NULL ? plan->networks : g_variant_new ("a{ss}", NULL));
   g_variant_dict_insert_value (&dict, "ignore",

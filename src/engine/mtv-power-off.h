@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "engine/mtv-job-private.h"
+#include "engine/mtv-job-moves.h"
 
 G_BEGIN_DECLS
 

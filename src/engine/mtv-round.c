@@ -2,6 +2,7 @@
 #include "engine/mtv-round.h"
 
 #include "base/mtv-error.h"
+#include "engine/mtv-job-idle.h"
 #include "store/mtv-store-ledger.h"
 #include "store/mtv-store-objects.h"
 
@@ -339,5 +340,7 @@ mtv_round_can_give_up (MtvJob *self, const GError *error)
          && ((MtvRoundRecord *) g_ptr_array_index (rounds, rounds->len - 1 - failures))->copied_time
                 == 0)
     failures++;
-  return failures < MAX_FAILURES && rounds->len + 1 < self->context->settings.max_snapshots;
+  /* One point is left for the cutover, and without a whole copy one more. */
+  return failures < MAX_FAILURES
+         && rounds->len + (mtv_job_get_base (self) == NULL) < self->context->settings.max_snapshots;
 }

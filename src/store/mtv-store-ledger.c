@@ -66,16 +66,30 @@ entry_row (GVariant *row, gpointer user_data, GError **error G_GNUC_UNUSED)
   return TRUE;
 }
 
-GPtrArray *
-mtv_store_ledger_load (MtvStore *store, const char *run_id, guint number, GError **error)
+/* @parameters: (transfer floating) */
+static GPtrArray *
+load (MtvStore *store, const char *sql, GVariant *parameters, GError **error)
 {
   g_autoptr (GPtrArray) entries
       = g_ptr_array_new_with_free_func ((GDestroyNotify) mtv_ledger_entry_free);
 
-  return mtv_store_foreach (store,
-                            "SELECT id, run_id, number, provider, kind, key, remote_id FROM ledger"
-                            " WHERE run_id = ? AND number = ? ORDER BY id DESC",
-                            g_variant_new ("(su)", run_id, number), entry_row, entries, error)
+  return mtv_store_foreach (store, sql, parameters, entry_row, entries, error)
              ? g_steal_pointer (&entries)
              : NULL;
+}
+
+#define COLUMNS "SELECT id, run_id, number, provider, kind, key, remote_id FROM ledger"
+
+GPtrArray *
+mtv_store_ledger_load (MtvStore *store, const char *run_id, guint number, GError **error)
+{
+  return load (store, COLUMNS " WHERE run_id = ? AND number = ? ORDER BY id DESC",
+               g_variant_new ("(su)", run_id, number), error);
+}
+
+GPtrArray *
+mtv_store_ledger_load_all (MtvStore *store, guint offset, guint limit, GError **error)
+{
+  return load (store, COLUMNS " ORDER BY id LIMIT ?2 OFFSET ?1",
+               g_variant_new ("(uu)", offset, limit), error);
 }

@@ -33,4 +33,8 @@ void mtv_store_ledger_strike (MtvStoreBatch *batch, const char *run_id, guint nu
 GPtrArray *mtv_store_ledger_load (MtvStore *store, const char *run_id, guint number,
                                   GError **error);
 
+/* A page of the whole ledger, oldest first. Worker threads. (element-type MtvLedgerEntry) (transfer
+ * full) */
+GPtrArray *mtv_store_ledger_load_all (MtvStore *store, guint offset, guint limit, GError **error);
+
 G_END_DECLS

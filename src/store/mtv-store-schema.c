@@ -44,8 +44,8 @@ static const char *const steps[] = {
   "  REFERENCES transfer (key) ON DELETE CASCADE, blocks BLOB NOT NULL) STRICT;"
   "CREATE INDEX transfer_progress_by_key ON transfer_progress (key, seq);",
   /* Apart from the providers, so that nothing that shows those can show these. */
-  "CREATE TABLE secret (provider_id TEXT PRIMARY KEY REFERENCES provider (id) ON DELETE CASCADE,"
-  "  body BLOB NOT NULL) STRICT;",
+  ("CREATE TABLE secret (provider_id TEXT PRIMARY KEY REFERENCES provider (id) ON DELETE CASCADE,"
+   "  body BLOB NOT NULL) STRICT;"),
 };
 
 static gboolean

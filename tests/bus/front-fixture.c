@@ -24,8 +24,8 @@ front_set_up (FrontFixture *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (MtvClock) clock = mtv_clock_system_new ();
+  const FrontStart *start = data;
 
-  (void) data;
   bus_up (&f->bus);
   f->signals = g_ptr_array_new_with_free_func (g_free);
   f->subscription = g_dbus_connection_signal_subscribe (
@@ -38,6 +38,13 @@ front_set_up (FrontFixture *f, gconstpointer data)
   g_assert_nonnull (g_mkdtemp (f->directory));
   f->store = mtv_store_open (f->directory, &error);
   g_assert_no_error (error);
+  if (start != NULL)
+    {
+      MtvStoreBatch *batch = mtv_store_batch_new ();
+
+      start->fill (batch);
+      g_assert_true (mtv_store_commit (f->store, batch, NULL));
+    }
   f->engine = mtv_engine_new (f->store, clock, fake_ends_types, f->directory);
   mtv_engine_load (f->engine, NULL, NULL, &error);
   g_assert_no_error (error);

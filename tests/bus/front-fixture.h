@@ -21,6 +21,13 @@ typedef struct
   GPtrArray *signals; /* (owned) (element-type utf8) "path member arguments" that the client got */
 } FrontFixture;
 
+/* What is to be in the store before the engine reads it. */
+typedef struct
+{
+  void (*fill) (MtvStoreBatch *batch);
+} FrontStart;
+
+/* @data: (nullable) an FrontStart. */
 void front_set_up (FrontFixture *f, gconstpointer data);
 void front_tear_down (FrontFixture *f, gconstpointer data);
 

@@ -301,6 +301,15 @@ check_interface (const char *path, const char *policy)
     g_assert_cmpint ((*property)->flags, ==, G_DBUS_PROPERTY_INFO_FLAGS_READABLE);
 }
 
+static const struct
+{
+  const char *method, *action;
+} warm[] = {
+  { "Cutover", "org.mtv.cutover" }, { "WithdrawCutover", "org.mtv.cutover" },
+  { "Pause", "org.mtv.run" },       { "Resume", "org.mtv.run" },
+  { "Configure", "org.mtv.run" },
+};
+
 static void
 test_table (void)
 {
@@ -325,6 +334,13 @@ test_table (void)
       GDBusInterfaceInfo *info = find_interface (interface);
       g_assert_nonnull (info);
       g_assert_nonnull (g_dbus_interface_info_lookup_method (info, method));
+    }
+  for (gsize i = 0; i < G_N_ELEMENTS (warm); i++)
+    {
+      g_assert_cmpstr (mtv_authority_get_action ("org.mtv.Migration", warm[i].method), ==,
+                       warm[i].action);
+      g_assert_cmpstr (mtv_authority_get_action ("org.mtv.Migration.VM", warm[i].method), ==,
+                       warm[i].action);
     }
   g_assert_null (mtv_authority_get_action ("org.mtv.Plan", "NoSuchMethod"));
   g_assert_null (mtv_authority_get_action ("org.mtv.Manager", "Archive"));

@@ -3,6 +3,7 @@
 
 #include "base/mtv-error.h"
 #include "fakes/fake-ends.h"
+#include "store/mtv-store-ledger.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -172,6 +173,59 @@ test_cancel (Fixture *f, gconstpointer data)
   wait_for_end (f, "'succeeded'");
 }
 
+/* What a job would have noted. */
+static void
+note_objects (Fixture *f)
+{
+  MtvStoreBatch *batch = mtv_store_batch_new ();
+  const char *run = strrchr (f->migration, '/') + 1;
+  GAsyncResult *result = NULL;
+
+  mtv_store_ledger_intend (batch, run, 1, "local", "volume", "disk-1");
+  mtv_store_ledger_intend (batch, run, 1, "local", "snapshot", "mtv-1");
+  mtv_store_ledger_note_id (batch, run, 1, "snapshot", "mtv-1", "moref-77");
+  mtv_store_commit_async (f->front.store, batch, bus_keep_result, &result);
+  bus_wait_for (result != NULL);
+  g_assert_true (mtv_store_commit_finish (f->front.store, result, NULL));
+  g_object_unref (result);
+}
+
+static void
+test_ledger (Fixture *f, gconstpointer data)
+{
+  Bus *bus = &f->front.bus;
+  const char *method = "org.mtv.Manager.GetLedger";
+
+  (void) data;
+  g_autoptr (GVariant) none = bus_call_ok (bus, ROOT, method, front_args ("{}"));
+  g_assert_cmpuint (front_count (none), ==, 0);
+
+  note_objects (f);
+  g_autoptr (GVariant) all = bus_call_ok (bus, ROOT, method, front_args ("{}"));
+  g_autofree char *migration = g_strdup_printf ("'migration': <objectpath '%s'>", f->migration);
+  g_autofree char *vm = g_strdup_printf ("'vm': <objectpath '%s'>", f->vm);
+  const char *const parts[] = { migration,
+                                vm,
+                                "'provider': <objectpath '" LOCAL "'>",
+                                "'kind': <'volume'>",
+                                "'key': <'disk-1'>",
+                                "'kind': <'snapshot'>",
+                                "'key': <'mtv-1'>",
+                                "'remote-id': <'moref-77'>" };
+  g_assert_cmpuint (front_count (all), ==, 2);
+  for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
+    front_assert_text (all, parts[i]);
+
+  g_autoptr (GVariant) page
+      = bus_call_ok (bus, ROOT, method, front_args ("{'offset': <uint32 1>}"));
+  g_assert_cmpuint (front_count (page), ==, 1);
+  front_assert_text (page, "'mtv-1'");
+  bus_call_fails (bus, ROOT, method, front_args ("{'offset': <'1'>}"),
+                  "org.mtv.Error.InvalidArgument", "'offset'");
+  bus_call_fails (bus, ROOT, method, front_args ("{'kind': <'volume'>}"),
+                  "org.mtv.Error.InvalidArgument", "'kind'");
+}
+
 static void
 test_forget (Fixture *f, gconstpointer data)
 {
@@ -200,6 +254,7 @@ main (int argc, char **argv)
   ADD ("success", test_success);
   ADD ("failure-and-retry", test_failure_and_retry);
   ADD ("cancel", test_cancel);
+  ADD ("ledger", test_ledger);
   ADD ("forget", test_forget);
   return g_test_run ();
 }

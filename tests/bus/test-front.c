@@ -341,6 +341,9 @@ test_create_plan (FrontFixture *f, gconstpointer data)
                   "'vm-3'");
   bus_call_fails (&f->bus, ROOT, method, plan_args (source, LOCAL, "web-3", "{'format': <'vmdk'>}"),
                   INVALID_ARGUMENT, "vmdk");
+  bus_call_fails (&f->bus, ROOT, method,
+                  plan_args (source, LOCAL, "web-3", "{'interval': <uint64 60000000>}"),
+                  INVALID_ARGUMENT, "'interval' means nothing without 'warm'");
   g_assert_cmpuint (mtv_engine_get_plans (f->engine)->len, ==, 0);
 
   g_autofree char *plan = front_create_plan (
@@ -353,9 +356,20 @@ test_create_plan (FrontFixture *f, gconstpointer data)
       plan, source);
   front_assert_text (objects, expected);
   front_assert_text (objects, "'format': <'qcow2'>");
+  front_assert_text (objects, "'warm': <false>");
+  front_assert_text (objects, "'shutdown': <'guest'>");
   front_assert_text (objects, "'State': <'ready'>, 'LastMigration': <objectpath '/'>");
   bus_call_fails (&f->bus, ROOT, method, plan_args (source, LOCAL, "web-3", "{}"),
                   "org.mtv.Error.Exists", "'move'");
+
+  g_autofree char *warm = front_create_plan (
+      f, "warm", source, "web-3",
+      "{'warm': <true>, 'interval': <uint64 90000000>, 'shutdown': <'force'>}");
+  g_autoptr (GVariant) options = bus_get (&f->bus, warm, "org.mtv.Plan", "Options");
+  front_assert_text (options, "'warm': <true>");
+  front_assert_text (options, "'interval': <uint64 90000000>");
+  front_assert_text (options, "'interval-auto': <false>");
+  front_assert_text (options, "'shutdown': <'force'>");
 }
 
 static void

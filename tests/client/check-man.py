@@ -9,7 +9,7 @@ import sys
 env = dict(os.environ, LC_ALL='C.UTF-8')
 text = subprocess.run([sys.argv[1], '--help'], env=env, capture_output=True, text=True,
                       check=True).stdout
-for noun in ('plan', 'import', 'copy', 'verify'):  # the options that only some commands take
+for noun in ('plan', 'cutover', 'configure', 'import', 'copy', 'verify'):  # the options that only some commands take
     text += subprocess.run([sys.argv[1], noun, '--help'], env=env, capture_output=True, text=True,
                            check=True).stdout
 with open(sys.argv[2], encoding='utf-8') as file:

@@ -24,10 +24,17 @@ ENV = dict(os.environ, LC_ALL='C.UTF-8', TZ='UTC', MTVCTL_LOCALE_DIR=LOCALE)
 for name in ('COLUMNS', 'LINES', 'PAGER', 'NO_COLOR', 'SYSTEMD_COLORS', 'SYSTEMD_PAGER', 'LANGUAGE'):
     ENV.pop(name, None)
 
+NOTES = tempfile.mkstemp(prefix='mtvctl-notes-')[1]
 
-def mtvctl(*args, code=0, env=(), user=True):
-    done = subprocess.run([MTVCTL] + ['--user'] * user + list(args), env=dict(ENV, **dict(env)),
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+def wait_for_mtvd():
+    subprocess.run(['gdbus', 'wait', '--session', '--timeout', '30', 'org.mtv.Manager'], check=True)
+
+
+def mtvctl(*args, code=0, env=(), user=True, cwd=None):
+    done = subprocess.run([os.path.abspath(MTVCTL)] + ['--user'] * user + list(args),
+                          env=dict(ENV, **dict(env)), cwd=cwd, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60)
     assert done.returncode in (code if isinstance(code, tuple) else (code,)), (args, done)
     return done
 
@@ -81,15 +88,18 @@ def widths(text):
 
 
 def test_provider_list():
-    assert out('provider', 'list') == '''\
-NAME   TYPE  ROLES       STATE    VMS REFRESHED   URL
+    text = out('provider', 'list')
+    ago = re.search(r'\d+ years?( \d+ months?)? ago', text).group()
+    pad = ' ' * (len(ago) - len('REFRESHED'))
+    assert text == f'''\
+NAME   TYPE  ROLES       STATE    VMS REFRESHED{pad} URL
 big    ova   source      ready  10000 {ago} /srv/big
-broken ova   source      failed     0 -           /srv/broken.ova
-local  local destination ready      - -           /var/lib/mtv/vms
+broken ova   source      failed     0 -{' ' * (len(ago) - 1)} /srv/broken.ova
+local  local destination ready      - -{' ' * (len(ago) - 1)} /var/lib/mtv/vms
 office ova   source      ready      4 {ago} /srv/exports/of/the/office/in/a/rather/long/path/office
 
 4 providers listed.
-'''.replace('{ago}', re.search(r'\d+ years ago', out('provider')).group())
+'''
 
 
 def test_no_legend():
@@ -106,14 +116,15 @@ def test_json():
                                      'text': "'broken.ova' is cut short"}
     assert providers[2]['id'] == '1' and providers[2]['path'].endswith('/provider/1')
     pretty = out('plan', 'list', '--json=pretty')
-    assert '\n  ' in pretty and len(json.loads(pretty)) == 5
+    assert '\n  ' in pretty and len(json.loads(pretty)) == 6
     assert out('plan', 'list', '--json=off') == out('plan', 'list')
     assert js('vm', 'show', 'office', 'web-1')[0]['disks'][0]['capacity'] == 8 << 30
     assert js('migration', 'show', '3')[0]['virtual-machines'][1]['state'] == 'suspended'
     assert js('migration', 'timeline', '1')[1]['vm'] == 1
     assert js('plan', 'show', 'web')[0]['options']['devices'] == 'auto'
     assert js('provider', 'show', 'broken')[0]['concerns'][0]['id'] == 'not-readable'
-    assert js('defaults', 'show') == {'max-vms-in-flight': 20, 'retry-interval': 30000000}
+    assert js('defaults', 'show') == {'max-vms-in-flight': 20, 'retry-interval': 30000000,
+                                        'max-downtime': 60000000}
     assert js('version') == {'mtvctl': '0.1.0', 'mtvd': '0.1.0'}
 
 
@@ -276,10 +287,10 @@ def test_defaults():
     assert "'many' is not a value" in mtvctl('defaults', 'set', 'max-vms-in-flight=many',
                                              code=2).stderr
     assert 'may be 1 to 1000' in mtvctl('defaults', 'set', 'max-vms-in-flight=0', code=1).stderr
-    out('defaults', 'set', 'max-vms-in-flight=3', 'retry-interval=1min 30s')
+    out('defaults', 'set', 'max-vms-in-flight=3', 'retry-interval=1min 30s', 'max-downtime=5s')
     assert out('defaults', 'show', '--no-legend').split() \
-        == ['max-vms-in-flight', '3', 'retry-interval', '1min', '30s']
-    out('defaults', 'set', 'max-vms-in-flight=20', 'retry-interval=30')
+        == ['max-vms-in-flight', '3', 'retry-interval', '1min', '30s', 'max-downtime', '5s']
+    out('defaults', 'set', 'max-vms-in-flight=20', 'retry-interval=30', 'max-downtime=60')
 
 
 def test_throttle():
@@ -311,6 +322,157 @@ def test_plan():
     out('plan', 'create', 'all', '--from=big', '--all', '-q')
     assert len(js('plan', 'show', 'all')[0]['virtual-machines']) == 10000
     out('plan', 'remove', 'all')
+
+
+def test_warm_plan():
+    out('plan', 'create', 'w-1', '--from=office', 'web-1', '--warm', '--interval=90s',
+        '--max-downtime=5s', '--shutdown=guest-then-force', '--shutdown-timeout=2min',
+        '--cutover-at=+1h', '--throttle=1.5M', '-q')
+    options = js('plan', 'show', 'w-1')[0]['options']
+    assert options['warm'] is True and options['interval-auto'] is False
+    assert (options['interval'], options['max-downtime']) == (90_000_000, 5_000_000)
+    assert (options['shutdown'], options['shutdown-timeout']) == ('guest-then-force', 120_000_000)
+    assert options['throttle'] == 3 << 19
+    assert 3590 < options['cutover-time'] / 1e6 - time.time() < 3610
+    text = out('plan', 'show', 'w-1')
+    assert 'Interval: 1min 30s\n' in text and 'Throttle: 1.5M/s\n' in text, text
+    assert re.search(r'Cutover: \w{3} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n', text), text
+    out('plan', 'remove', 'w-1', '-q')
+    out('plan', 'create', 'w-2', '--from=office', 'web-1', '--warm', '--interval=auto', '-q')
+    assert js('plan', 'show', 'w-2')[0]['options']['interval-auto'] is True
+    out('plan', 'remove', 'w-2', '-q')
+    create = ('plan', 'create', 'w-3', '--from=office', 'web-1', '--warm')
+    for option, value in (('interval', 'often'), ('max-downtime', '5 fortnights'),
+                          ('cutover-at', 'next year'), ('throttle', '-1'), ('throttle', '0')):
+        error = mtvctl(*create, f'--{option}={value}', code=2).stderr
+        assert f'--{option}={value}' in error, error
+    assert 'takes no option --warm' in mtvctl('import', 'x.ova', '--warm', code=2).stderr
+
+
+IDLE = r'round 3 done, next in 4\dmin; ready: 12s expected'
+
+
+def test_warm_views():
+    listed = out('migration', 'list').splitlines()
+    assert listed[0].split()[-3:] == ['ROUND', 'NEXT', 'READY'], listed
+    assert listed[1].split()[-3:] == ['-', '-', '-'], listed
+    assert re.search(r' 3 +4\dmin +1/1$', listed[4]), listed
+    assert re.search('^web-1: ' + IDLE + '$', out('migration', 'show', 'warm'), re.M)
+    assert out('rounds', 'warm') == '''\
+ROUND STARTED                     TIME CHANGED    RATE SNAPSHOT NOTE
+    1 Tue 2023-11-14 22:13:20 UTC 1min    4.0G 70.6M/s  1min 3s -
+    2 Tue 2023-11-14 23:14:20 UTC 1min   64.0M  1.1M/s  1min 3s compared
+    3 Wed 2023-11-15 00:15:20 UTC 1min   64.0M  1.1M/s  1min 3s -
+'''
+    assert out('rounds', '4', 'web-1') == out('rounds', '4', '1') == out('rounds', 'warm')
+    assert out('rounds', '3').startswith('web-1:\nNo rounds.\n\ntwin:\n')
+    rounds = js('rounds', 'warm')[0]
+    assert rounds['name'] == 'web-1' and len(rounds['rounds']) == 3
+    assert rounds['rounds'][1]['compared'] is True
+    assert rounds['rounds'][2]['bytes-changed'] == 64 << 20
+    assert out('snapshots') == '''\
+PROVIDER KIND     NAME        REMOTE ID   MIGRATION VM
+local    volume   web-1-disk1 -           4         web-1
+office   snapshot mtv-3       snapshot-77 4         web-1
+
+2 objects listed.
+'''
+    assert [o['key'] for o in js('snapshots')] == ['web-1-disk1', 'mtv-3']
+    assert js('migration', 'show', 'warm')[0]['virtual-machines'][0]['prediction']['likely'] \
+        == 12_000_000
+    for columns in (80, 60, 40):
+        for args in (('rounds', 'warm'), ('snapshots',), ('migration', 'list')):
+            code, text = on_terminal(*args, columns=columns, rows=60)
+            assert code == 0 and max(widths(text)) <= columns, (columns, text)
+    code, text = on_terminal('migration', 'watch', 'warm', until='ready', key=b'\x03', columns=70)
+    assert code == 130 and re.search('web-1: ' + IDLE, plain(text)), text
+    code, text = on_terminal('migration', 'watch', 'warm', until='round', key=b'\x03', columns=30)
+    assert max(widths(text[:text.rindex('^C')])) < 30, text
+
+
+def test_report():
+    text = out('report', '1')
+    assert 'Manifest: /var/lib/mtv/web-1/manifest.json\n' in text and 'Hash: xxh3-128\n' in text
+    assert 'Downtime' not in text and 'ROUND' not in text and 'Type: cold\n' in text
+    assert 'Tue 2023-11-14 22:13:21 UTC phase   Copying\n' in text
+    text = out('report', 'warm')
+    assert re.search(f' Now: {IDLE}$', text, re.M) and 'compared' in text, text
+    assert 'From: office\n' in text and 'Manifest' not in text and 'Waiting' not in text
+    assert out('report', '3').count('Virtual machine: ') == 2
+    assert out('report', '3', 'twin').count('Virtual machine: ') == 1
+    report = js('report', 'warm')
+    job = report['virtual-machines'][0]
+    assert report['plan-name'] == 'warm' and report['options']['warm'] is True
+    assert job['manifest'] is None and len(job['rounds']) == 3 and len(job['timeline']) == 2
+    assert js('report', '1')['virtual-machines'][0]['manifest'].endswith('/web-1/manifest.json')
+
+
+def warm_job():
+    return js('migration', 'show', 'warm')[0]['virtual-machines'][0]
+
+
+def test_warm_requests():
+    assert out('cutover', 'warm', '--at=+2h').startswith("'warm' will be cut over at ")
+    assert 7190 < warm_job()['cutover-time'] / 1e6 - time.time() < 7210
+    assert re.search(r'next in 4\dmin, cutover \w{3} .* UTC; ready: 12s expected\n',
+                     out('migration', 'show', 'warm'))
+    listed = out('migration', 'list').splitlines()[4]
+    assert re.search(r' 3 4\dmin +1/1$', listed), listed  # the round comes before
+    assert 'will be cut over at' in out('cutover', '4', 'web-1', '--at=tomorrow 02:00')
+    assert time.strftime('%H:%M', time.gmtime(warm_job()['cutover-time'] / 1e6)) == '02:00'
+    assert out('cutover', '/org/mtv/Manager/migration/4/vm/1', '--cancel') \
+        == "Withdrew the cutover of 'web-1'.\n"
+    assert warm_job()['cutover-time'] == 0
+    assert "Cannot withdraw the cutover of 'warm'" in mtvctl('cutover', 'warm', '--cancel',
+                                                             code=1).stderr
+    assert out('pause', 'warm') == "Paused 'warm'.\n" and warm_job()['paused'] is True
+    assert 'round 3 done, paused; ready' in out('migration', 'show', 'warm')
+    assert "Cannot pause 'warm': " in mtvctl('pause', 'warm', code=1).stderr
+    assert out('resume', 'warm') == "Resumed 'warm'.\n"
+    assert "Cannot resume 'warm': " in mtvctl('resume', 'warm', code=1).stderr
+    out('configure', 'warm', '--interval=30min', '--max-downtime=5s', '--throttle=20M', '-q')
+    job = warm_job()
+    assert (job['interval'], job['max-downtime'], job['throttle']) \
+        == (1_800_000_000, 5_000_000, 20 << 20)
+    out('configure', 'warm', '--interval=auto', '--throttle=off', '-q')
+    assert warm_job()['interval-auto'] is True and warm_job()['throttle'] == 0
+
+
+def test_warm_bad_input():
+    assert 'lies in the past' in mtvctl('cutover', 'warm', '--at=yesterday', code=1).stderr
+    assert '--at=sometime' in mtvctl('cutover', 'warm', '--at=sometime', code=2).stderr
+    assert 'exclude each other' in mtvctl('cutover', 'warm', '--at=+1h', '--cancel', code=2).stderr
+    assert 'Say what to change' in mtvctl('configure', 'warm', code=2).stderr
+    assert 'must lie between' in mtvctl('configure', 'warm', '--interval=59s', code=1).stderr
+    assert 'takes no option --warm' in mtvctl('configure', 'warm', '--warm', code=2).stderr
+    assert 'Too few arguments' in mtvctl('pause', code=2).stderr
+    assert mtvctl('cutover', 'wrm', code=1).stderr == (
+        "No migration, and no virtual machine of one, is called 'wrm'. Did you mean 'warm'?\n")
+    assert mtvctl('cutover', 'web-1', code=1).stderr == (
+        "'web-1' is in several migrations that run, so name one of them before it: 3, 4\n")
+    assert "no virtual machine 'x'" in mtvctl('pause', 'warm', 'x', code=1).stderr
+    assert 'not a warm one' in mtvctl('cutover', 'slow', code=1).stderr
+    assert "'interval' means nothing" in mtvctl('configure', '3', '--interval=2min', code=1).stderr
+
+
+def test_warm_watch():
+    """A migration of its own, from its first round to its end; piped there is no clock in it."""
+    out('plan', 'create', 'w', '--from=office', 'vm-2', '--warm', '--start', '-q')
+    watch = subprocess.Popen([MTVCTL, '--user', 'migration', 'watch', 'w'], env=ENV,
+                             stdout=subprocess.PIPE, text=True)
+    lines = []
+    while not lines or 'round 1 done, next at ' not in lines[-1]:
+        lines.append(watch.stdout.readline())
+        assert lines[-1], lines
+    assert lines[-1].endswith(' UTC; ready\n'), lines
+    assert 'as soon as a round' in out('cutover', 'w')
+    rest = watch.communicate(timeout=60)[0]
+    assert watch.returncode == 0 and 'twin: succeeded: /var/lib/mtv/twin\n' in rest, rest
+    assert 'Downtime: 13s (expected: 12s)\n' in out('report', 'w')
+    assert out('rounds', 'w').splitlines()[-1].endswith(' final')
+    assert 'has ended' in mtvctl('cutover', 'w', code=1).stderr
+    out('migration', 'forget', 'w', '-q')
+    out('plan', 'remove', 'w', '-q')
 
 
 def test_start_and_watch():
@@ -410,6 +572,178 @@ def test_import_fails():
         assert objects() == before  # nothing of all this is left
         mtvctl('import', f'{folder}/failing.ova', code=3)
     forget('failing-2')
+
+
+def asked(method):
+    """What the stand-in was asked for, all calls of a method in their order."""
+    with open(NOTES, encoding='utf-8') as file:
+        calls = [json.loads(line) for line in file]
+    return [call for call in calls if call['method'] == method]
+
+
+class Folder(tempfile.TemporaryDirectory):
+    """One with a disk image, named for what the stand-in shall make of it."""
+
+    def path(self, name, content=None):
+        path = os.path.join(self.name, name)
+        if content is not None:
+            with open(path, 'wb') as file:
+                file.write(content)
+        return path
+
+    def __enter__(self):
+        return self
+
+
+def test_copy():
+    with Folder() as folder:
+        source, target = folder.path('disk.img', b'x'), folder.path('copy.img')
+        text = out('copy', source, target)
+        assert '\r' not in text and '\x1b' not in text, text
+        lines = text.splitlines()
+        shares = [int(n) for n in re.findall(r'(\d+)%', text)]
+        assert lines[0] == 'opening' and shares == sorted(shares) and 3 <= len(shares) <= 10, text
+        assert re.fullmatch(r'copying, \d+% \(\S+ of 1.0G, 110.0M/s\)', lines[-2]), text
+        assert lines[-1] == ('Copied 1.0G in 10.0 s (102.3M/s); 1.0G were read back and '
+                             'compared.'), text
+        call = asked('Copy')[-1]
+        assert (call['source'], call['source-file']) == (source, source), call
+        assert (call['destination'], call['destination-file']) == (target, target), call
+        assert not {'force', 'compare', 'insecure', 'throttle'} & set(call), call
+        assert out('copy', '-q', 'disk.img', './copy.img', cwd=folder.name) == ''
+        assert asked('Copy')[-1]['source'] == source
+
+
+def test_copy_on_terminal():
+    with Folder() as folder:
+        source, target = folder.path('disk.img', b'x'), folder.path('copy.img')
+        code, text = on_terminal('copy', source, target, columns=30)
+        assert code == 0 and '\r' in text and text.endswith(' compared.\n'), text
+        drawn = [plain(part) for part in text.split('\r')[1:-1]]
+        assert drawn and max(len(part) for part in drawn) < 30 and '…' in ''.join(drawn), drawn
+        code, text = on_terminal('copy', folder.path('slow.img', b'x'), target, until='copying',
+                                 key=b'\x03')
+        assert code == 130, (code, text)
+        assert text.endswith('Cancelled. The same command goes on from here.\n'), text
+        code, text = on_terminal('copy', folder.path('slow.img'), target, '--bitmap=b',
+                                 until='copying', key=b'\x03')
+        assert text.endswith('Cancelled.\n'), text  # with a bitmap it does not
+
+
+def test_copy_options():
+    with Folder() as folder:
+        source, target = folder.path('disk.img', b'x'), folder.path('copy.img')
+        manifest, pem = folder.path('m.json', b'{}'), folder.path('ca.pem', b'certificates')
+        out('copy', source, target, '--hash=sha256', '--verify=full', '--throttle=1.5M',
+            '--bitmap=b0', f'--manifest={manifest}', '--preallocate', '--source-format=qcow2',
+            f'--ca-file={pem}', '--insecure', '--force')
+        call = asked('Copy')[-1]
+        assert (call['hash'], call['verify'], call['throttle']) == ('sha256', 'full', 3 << 19), call
+        assert (call['bitmap'], call['source-format']) == ('b0', 'qcow2')
+        assert call['manifest'] == call['manifest-in'] == manifest and call['ca'] == 'certificates'
+        assert call['preallocate'] and call['insecure'] and call['force']
+        out('copy', source, target, '--compare', f'--manifest={manifest}')
+        assert asked('Copy')[-1]['compare'] is True
+        # What is not a file is for the daemon to open.
+        out('copy', 'nbd://host/disk', 'nbd+unix:///d?socket=/s')
+        call = asked('Copy')[-1]
+        assert call['source'] == 'nbd://host/disk' and 'source-file' not in call, call
+        assert call['destination'] == 'nbd+unix:///d?socket=/s' and 'destination-file' not in call
+
+
+def test_copy_json():
+    with Folder() as folder:
+        target = folder.path('copy.img')
+        told = js('copy', folder.path('disk.img', b'x'), target)
+        assert told['state'] == 'succeeded' and told['bytes-done'] == 1 << 30, told
+        assert told['kind'] == 'copy' and told['error'] is None and told['destination'] == target
+        told = js('copy', folder.path('failing.img', b'x'), target, code=3)
+        assert told['state'] == 'failed', told
+        assert told['error']['name'] == 'org.mtv.Error.ChecksumMismatch', told
+        path = out('copy', folder.path('slow.img', b'x'), target, '--no-wait')
+        assert re.fullmatch(r'/org/mtv/Manager/transfer/\d+\n', path), path
+        assert js('copy', folder.path('slow.img'), target, '--no-wait')['end-time'] == 0
+
+
+def test_copy_fails():
+    with Folder() as folder:
+        target = folder.path('copy.img')
+        done = mtvctl('copy', folder.path('failing.img', b'x'), target, code=3)
+        assert done.stderr.startswith("'disk.img' differs at offset 65536\n"), done
+        assert 'copy it again' in done.stderr
+        error = mtvctl('copy', folder.path('exists.img', b'x'), target, code=3).stderr
+        assert error.endswith('--force writes over what the destination holds.\n'), error
+        os.unlink(target)
+        error = mtvctl('copy', folder.path('refused', b'x'), target, code=1).stderr
+        assert error.startswith('Cannot copy: ') and 'cannot be copied' in error, error
+        assert not os.path.exists(target)  # it was made for nothing
+
+
+def test_copy_bad_input():
+    with Folder() as folder:
+        source, target = folder.path('disk.img', b'x'), folder.path('copy.img')
+        for rate in ('fast', '-1', '0', '1Q', ''):
+            error = mtvctl('copy', source, target, f'--throttle={rate}', code=2).stderr
+            assert f'--throttle={rate} is not a rate' in error, error
+        assert '--compare needs --manifest' in mtvctl('copy', source, target, '--compare',
+                                                      code=2).stderr
+        assert "Cannot open '/none': No such file" in mtvctl('copy', '/none', target, code=1).stderr
+        assert "Cannot open '/none/x'" in mtvctl('copy', source, '/none/x', code=1).stderr
+        assert 'No such file' in mtvctl('copy', source, target, '--ca-file=/none', code=1).stderr
+        binary = folder.path('ca.pem', b'\xff\xfe')
+        assert 'is not a file in PEM' in mtvctl('copy', source, target, f'--ca-file={binary}',
+                                                code=1).stderr
+        assert 'Too few arguments' in mtvctl('copy', source, code=2).stderr
+        assert 'takes no option --full' in mtvctl('copy', source, target, '--full', code=2).stderr
+        assert not os.path.exists(target)
+
+
+def test_copy_survives():
+    """The daemon goes in the middle, and the one that comes back is asked again."""
+    with Folder() as folder:
+        target, before = folder.path('copy.img'), len(asked('Copy'))
+        done = mtvctl('copy', folder.path('vanishing.img', b'x'), target, '--hash=sha256')
+        assert done.stderr == 'mtvd has left the bus; asking it again.\n', done
+        assert 'Copied 1.0G' in done.stdout
+        calls = asked('Copy')[before:]
+        assert len(calls) == 2 and calls[0] == calls[1], calls
+        done = mtvctl('copy', folder.path('lost.img', b'x'), target, code=5)
+        assert done.stderr.count('asking it again') == 4 and 'Lost mtvd' in done.stderr, done
+        assert os.path.exists(target)  # something of it is there now
+        wait_for_mtvd()
+
+
+def test_verify():
+    with Folder() as folder:
+        disks = {'disks': [{'file': 'a.raw'}, {'file': 'b.raw'}, {'file': '../c.raw'}, {}, 1]}
+        manifest = folder.path('manifest.json', json.dumps(disks).encode())
+        folder.path('a.raw', b'a')
+        error = mtvctl('verify', folder.name, code=1).stderr
+        assert f"Cannot open '{folder.name}/b.raw'" in error, error
+        folder.path('b.raw', b'b')
+        text = out('verify', folder.name)
+        assert text.endswith('Compared 1.0G in 10.0 s (102.3M/s): all as the manifest has it.\n')
+        assert re.search(r'^verifying, \d+% ', text, re.M), text
+        call = asked('Verify')[-1]
+        assert call['name'] == folder.name and set(call['files']) == {'a.raw', 'b.raw'}, call
+        assert 'full' not in call
+        out('verify', manifest, '--full', '-q')
+        call = asked('Verify')[-1]
+        assert call['name'] == manifest and call['full'] is True, call
+        os.mkdir(folder.path('failing'))
+        damaged = folder.path('failing/manifest.json', b'not JSON')  # for the daemon to say so
+        done = mtvctl('verify', folder.path('failing'), code=3)
+        assert 'does not hold what was written to it' in done.stderr, done
+        assert js('verify', os.path.dirname(damaged), code=3)['error']['name'] \
+            == 'org.mtv.Error.ChecksumMismatch'
+        assert 'Cannot open' in mtvctl('verify', folder.path('none/x'), code=1).stderr
+        code, text = on_terminal('verify', folder.name, columns=40)
+        assert code == 0 and '\rverifying, ' in text, text
+    assert js('verify', 'web-1')['destination'] == 'web-1'
+    assert asked('Verify')[-1] == {'method': 'Verify', 'name': 'web-1'}
+    error = mtvctl('verify', 'nobody', code=1).stderr
+    assert "Cannot verify: No migration brought a virtual machine 'nobody' anywhere" in error, error
+    assert 'takes no option --force' in mtvctl('verify', 'web-1', '--force', code=2).stderr
 
 
 def test_interrupt():
@@ -555,12 +889,17 @@ def test_completion():
     assert complete('mtvctl plan create --hash=') == ['xxh3-128', 'sha256']
     assert complete('mtvctl import --verify=') == ['written', 'full', 'off']
     assert complete('mtvctl import --json=p') == ['pretty']
+    assert complete('mtvctl cutover --c') == ['--cancel']
+    assert complete('mtvctl configure --shutdown=gu') == ['guest', 'guest-then-force']
+    assert complete('mtvctl --user rounds wa') == ['warm']
+    assert complete('mtvctl rep') == ['report']
+    assert '--cutover-at=' in complete('mtvctl plan create --c')
 
 
 def main():
-    with subprocess.Popen([sys.executable, FAKE, XML]) as fake:
-        subprocess.run(['gdbus', 'wait', '--session', '--timeout', '30', 'org.mtv.Manager'],
-                       check=True)
+    with subprocess.Popen([sys.executable, FAKE, XML],
+                          env=dict(os.environ, FAKE_MTVD_NOTES=NOTES)) as fake:
+        wait_for_mtvd()
         tests = [(n, f) for n, f in globals().items() if n.startswith('test_')]
         print(f'1..{len(tests)}')
         for number, (name, function) in enumerate(tests, 1):
@@ -572,6 +911,7 @@ def main():
                               traceback.format_exc().splitlines()), end='')
                 print(f'not ok {number} {name[5:]}', flush=True)
         fake.terminate()
+    os.unlink(NOTES)
 
 
 main()

@@ -5,11 +5,15 @@
 It takes the daemon's name on the session bus and speaks the interfaces of data/dbus/*.xml (which it
 reads, so that types are checked against the contract), with canned objects behind them: nothing is
 copied. What happens is driven by names: an OVA called "broken*" fails to be read, "empty*" holds
-nothing, "blocked*" gets a critical concern, "failing*" fails to be copied, "slow*" never gets on.
+nothing, "blocked*" gets a critical concern, "failing*" fails to be copied, "slow*" never gets on. A
+warm plan copies a round and idles until its cutover. Copies are driven by the name of their source:
+"failing*" and "slow*" as above, "exists*" meets a destination that is not empty, "vanishing*" takes
+the stand-in off the bus in the middle, the first time, and comes back as another one.
 
 Usage: fake-mtvd.py DIRECTORY-OF-XML
 """
 import glob
+import json
 import os
 import sys
 
@@ -23,6 +27,8 @@ OBJECT_MANAGER = '''<node><interface name="org.freedesktop.DBus.ObjectManager">
 </interface></node>'''
 GIB = 1 << 30
 T0 = 1_700_000_000_000_000
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
 
 
 class Error(Exception):
@@ -53,6 +59,7 @@ class Object:
         assert not missing, (interface, missing)
         self.registration = fake.bus.register_object(path, self.info, self.call, self.get, None)
 
+
     def __getitem__(self, name):
         return self.properties[name].unpack()
 
@@ -73,10 +80,19 @@ class Object:
         try:
             args = parameters.unpack()
             if args and isinstance(args[-1], dict):
-                known = {'AddProvider': {'settings', 'secrets'}, 'Refresh': {'wait'}, 'ListVirtualMachines': {'filter', 'offset', 'limit'},
-                         'GetTimeline': {'vm', 'offset', 'limit'},
+                known = {'AddProvider': {'settings', 'secrets'}, 'Refresh': {'wait'},
+                         'ListVirtualMachines': {'filter', 'offset', 'limit'},
+                         'GetTimeline': {'vm', 'offset', 'limit'}, 'Cutover': {'time'},
+                         'GetLedger': {'offset', 'limit'},
                          'CreatePlan': {'description', 'devices', 'format', 'hash', 'verify', 'ignore',
-                                        'target-power-state', 'target-names', 'networks'}}
+                                        'target-power-state', 'target-names', 'networks', 'warm',
+                                        'interval', 'interval-auto', 'max-downtime', 'shutdown',
+                                        'shutdown-timeout', 'cutover-time', 'throttle'},
+                         'Copy': {'source-file', 'source-format', 'bitmap', 'ca', 'insecure',
+                                  'destination-file', 'destination-direct', 'force', 'hash',
+                                  'verify', 'throttle', 'manifest', 'manifest-in', 'compare',
+                                  'preallocate'},
+                         'Verify': {'directory', 'manifest', 'files', 'full'}}
                 for key in set(args[-1]) - known.get(method, set()):
                     raise Error('InvalidArgument', f"Unknown option '{key}'")
             self.invocation = invocation
@@ -142,12 +158,22 @@ class Plan(Object):
                          Description=options.get('description', ''), Source=source.path,
                          Destination=destination.path,
                          VirtualMachines=[{k: vm[k] for k in ('id', 'name')} for vm in vms],
-                         Options=D(devices=options.get('devices', 'auto'),
-                                   format=options.get('format', 'raw'),
-                                   hash=options.get('hash', 'xxh3-128'),
-                                   verify=options.get('verify', 'written'),
-                                   networks=('a{ss}', options.get('networks', {}))),
+                         Options=self.describe(options),
                          CreatedTime=T0, State=state, LastMigration='/')
+
+    @staticmethod
+    def describe(options):
+        given = D(devices=options.get('devices', 'auto'), format=options.get('format', 'raw'),
+                  hash=options.get('hash', 'xxh3-128'), verify=options.get('verify', 'written'),
+                  networks=('a{ss}', options.get('networks', {})),
+                  warm=('b', options.get('warm', False)),
+                  shutdown=options.get('shutdown', 'guest'))
+        if options.get('warm'):
+            given['interval-auto'] = V('b', options.get('interval-auto', False))
+        for key in ('interval', 'max-downtime', 'shutdown-timeout', 'cutover-time', 'throttle'):
+            if key in options:
+                given[key] = V('t', options[key])
+        return given
 
     def blocked(self):
         return self['Name'].startswith('blocked')
@@ -195,7 +221,8 @@ class Migration(Object):
                          State='running', StartTime=T0, EndTime=0, VirtualMachines=paths,
                          Counts={'queued': len(paths)}, BytesDone=0, BytesTotal=0, Rate=0,
                          ExpectedEnd=0)
-        self.jobs = [Job(fake, p, vm) for p, vm in zip(paths, plan.vms)]
+        self.jobs = [Job(fake, p, vm, plan['Options']) for p, vm in zip(paths, plan.vms)]
+        self.warm = plan['Options']['warm']
         plan.set(State='executing', LastMigration=path)
 
     def run(self):
@@ -209,6 +236,8 @@ class Migration(Object):
             return self.end('cancelled')
         if outcome == 'slow' and self.ticks > 3:
             return True
+        if self.warm:
+            return self.tick_warm()
         if outcome == 'failing' and self.ticks > 5:
             return self.end('failed')
         if self.ticks > 14:
@@ -217,6 +246,41 @@ class Migration(Object):
             job.advance(self.ticks)
         self.sum()
         return True
+
+    def tick_warm(self):
+        if all(j['Phase'] == 'done' for j in self.jobs):
+            return self.end('succeeded')
+        if any([job.advance_warm() for job in self.jobs]):
+            self.sum()
+        return True
+
+    def ask(self, method, *args):
+        """All that can; as the daemon refuses what none can."""
+        errors = []
+        for job in self.jobs:
+            try:
+                getattr(job, method)(*args)
+            except Error as error:
+                if not error.name.endswith('WrongState'):
+                    raise
+                errors.append(error)
+        if len(errors) == len(self.jobs):
+            raise errors[0]
+
+    def Cutover(self, options):
+        self.ask('Cutover', options)
+
+    def WithdrawCutover(self, options):
+        self.ask('WithdrawCutover', options)
+
+    def Pause(self, options):
+        self.ask('Pause', options)
+
+    def Resume(self, options):
+        self.ask('Resume', options)
+
+    def Configure(self, changes, options):
+        self.ask('Configure', changes, options)
 
     def sum(self):
         self.set(BytesDone=sum(j['BytesDone'] for j in self.jobs),
@@ -264,14 +328,22 @@ class Migration(Object):
 
 
 class Job(Object):
-    def __init__(self, fake, path, vm):
-        self.vm = vm
+    def __init__(self, fake, path, vm, options):
+        self.vm, self.rounds, self.warm = vm, [], options['warm']
         super().__init__(fake, path, 'org.mtv.Migration.VM', Name=vm['name'].unpack(),
                          SourceId=vm['id'].unpack(), TargetName=vm['name'].unpack(),
                          State='queued', Phase='queued', Steps=[], Disks=[], BytesDone=0,
                          BytesTotal=0, Rate=0, ExpectedEnd=0, Waiting='', WaitingSince=0,
                          QueuePlace=1, Error=('', ''), StartTime=0, EndTime=0, Location='',
-                         Leftovers=0)
+                         Leftovers=0, Type='warm' if self.warm else 'cold', Round=0, NextRound=0,
+                         Snapshots=0, CutoverTime=options.get('cutover-time', 0),
+                         CutoverReady=False, Prediction=(0, 0, 0, 0), Downtime=0,
+                         PredictedDowntime=0, IntervalAuto=options.get('interval-auto', False),
+                         Interval=options.get('interval', 60 * MINUTE) if self.warm else 0,
+                         MaxDowntime=options.get('max-downtime', MINUTE) if self.warm else 0,
+                         Shutdown=options['shutdown'], Paused=False,
+                         ShutdownTimeout=options.get('shutdown-timeout', 0),
+                         Throttle=options.get('throttle', 0))
 
     def advance(self, ticks):
         if ticks == 1:
@@ -282,6 +354,101 @@ class Job(Object):
             self.set(Phase='verifying', Rate=0, Disks=[self.disk('verified', 1)])
         elif ticks == 13:
             self.set(Phase='defining')
+
+    def advance_warm(self):
+        """A step of the way: a round, then idle until the cutover was asked for. Was there one?"""
+        phase, time = self['Phase'], self['CutoverTime']
+        if phase == 'idle' and not 0 < time <= GLib.get_real_time():
+            return False
+        if phase == 'queued':
+            self.set(State='running', Phase='preparing', StartTime=T0, QueuePlace=0)
+        elif phase == 'preparing':
+            self.set(Phase='snapshotting', Round=1, Snapshots=1)
+        elif phase == 'snapshotting':
+            self.copy(0.5)
+            self.set(Phase='precopying')
+        elif phase == 'precopying':
+            self.copy(1)
+            self.set(Phase='removing-snapshot', Rate=0)
+        elif phase == 'removing-snapshot':
+            self.idle(1)
+        elif phase == 'idle':
+            self.set(Phase='powering-off', NextRound=0, Waiting='', WaitingSince=0, CutoverReady=False,
+                     PredictedDowntime=12 * SECOND, CutoverTime=0)
+        elif phase == 'powering-off':
+            self.set(Phase='final-copying', Round=self['Round'] + 1, Snapshots=1)
+            self.rounds.append(self.describe_round(self['Round'], final=True))
+        elif phase == 'final-copying':
+            self.set(Phase='defining', Snapshots=0, Downtime=13_500_000)
+        elif phase == 'defining':
+            self.end('succeeded')
+        return True
+
+    def idle(self, rounds):
+        self.rounds = [self.describe_round(n + 1) for n in range(rounds)]
+        self.set(Phase='idle', Round=rounds, Snapshots=0, Rate=0, CutoverReady=True,
+                 Waiting='waiting for the next round', WaitingSince=T0,
+                 NextRound=GLib.get_real_time() + 49 * MINUTE,
+                 Prediction=(64 << 20, 9 * SECOND, 12 * SECOND, 21 * SECOND))
+
+    @staticmethod
+    def describe_round(number, final=False):
+        start = T0 + (number - 1) * 61 * MINUTE
+        size = (4 * GIB if number == 1 else 64 << 20)
+        more = {'final': V('b', True)} if final else {}
+        if number == 2:
+            more['compared'] = V('b', True)
+        return dict(D(number=('u', number), key=f'mtv-{number}', start_time=('t', start),
+                      snapshot_time=('t', start + 2 * SECOND), copied_time=('t', start + MINUTE),
+                      removed_time=('t', start + MINUTE + 5 * SECOND), bytes_changed=('t', size),
+                      bytes_done=('t', size), rate=('t', size // 58)), **more)
+
+    def check_warm(self):
+        if not self.warm:
+            raise Error('WrongState', f"The migration of '{self['Name']}' is not a warm one")
+        if self['State'] in ('succeeded', 'failed', 'cancelled'):
+            raise Error('WrongState', f"The migration of '{self['Name']}' has ended")
+
+    def Cutover(self, options):
+        self.check_warm()
+        time = options.get('time', GLib.get_real_time())
+        if time < GLib.get_real_time() - SECOND:
+            raise Error('InvalidArgument', 'The time of the cutover lies in the past')
+        self.set(CutoverTime=time)
+
+    def WithdrawCutover(self, options):
+        self.check_warm()
+        if self['CutoverTime'] == 0:
+            raise Error('WrongState', f"The migration of '{self['Name']}' has no cutover")
+        self.set(CutoverTime=0)
+
+    def Pause(self, options):
+        self.check_warm()
+        if self['Paused']:
+            raise Error('WrongState', f"The migration of '{self['Name']}' is paused already")
+        self.set(Paused=True, NextRound=0, Waiting='paused')
+
+    def Resume(self, options):
+        self.check_warm()
+        if not self['Paused']:
+            raise Error('WrongState', f"The migration of '{self['Name']}' is not paused")
+        self.set(Paused=False, NextRound=GLib.get_real_time() + 49 * MINUTE,
+                 Waiting='waiting for the next round')
+
+    def Configure(self, changes, options):
+        names = {'interval': 'Interval', 'interval-auto': 'IntervalAuto', 'shutdown': 'Shutdown',
+                 'max-downtime': 'MaxDowntime', 'shutdown-timeout': 'ShutdownTimeout',
+                 'throttle': 'Throttle'}
+        for key in set(changes) - set(names):
+            raise Error('InvalidArgument', f"There is no option '{key}'")
+        if not self.warm and 'interval' in changes:
+            raise Error('InvalidArgument', "'interval' means nothing for a cold migration")
+        if changes.get('interval', MINUTE) < MINUTE:
+            raise Error('InvalidArgument', "'interval' must lie between 60 s and a year")
+        self.set(**{names[key]: value for key, value in changes.items()})
+
+    def GetRounds(self, options):
+        return V('(aa{sv})', (self.rounds,))
 
     def copy(self, share):
         done = int(share * 4 * GIB)
@@ -310,6 +477,54 @@ class Job(Object):
         raise Error('WrongState', f"'{self['Name']}' did not fail")
 
 
+class Transfer(Object):
+    """Goes on by itself, a step every 30 ms: eight of them copy."""
+
+    def __init__(self, fake, ident, kind, source, destination):
+        self.ticks, self.cancelled = 0, False
+        self.outcome = os.path.basename(source or destination).split('-')[0].split('.')[0]
+        super().__init__(fake, f'{ROOT}/transfer/{ident}', 'org.mtv.Transfer', Kind=kind,
+                         Source=source, Destination=destination, State='opening', BytesDone=0,
+                         BytesTotal=0, BytesWritten=0, BytesVerified=0, Rate=0, ExpectedEnd=0,
+                         StartTime=T0, EndTime=0, Error=('', ''), Details={})
+        GLib.timeout_add(30, self.tick)
+
+    def tick(self):
+        self.ticks += 1
+        if self.cancelled:
+            return self.end('cancelled')
+        if self.outcome == 'exists':
+            return self.end('failed', ('org.mtv.Error.Exists', f"'{self['Destination']}' is not empty"))
+        if self.outcome == 'failing' and self.ticks > 4:
+            return self.end('failed', ('org.mtv.Error.ChecksumMismatch',
+                                       "'disk.img' differs at offset 65536"))
+        if self.outcome in ('vanishing', 'lost') and self.ticks > 4 and \
+                (self.outcome == 'lost' or self.fake.vanished == 0):
+            self.fake.vanish()
+            return False
+        if self.ticks > 8:
+            return self.end('succeeded')
+        if self.outcome != 'slow' or self.ticks <= 3:
+            self.set(State='copying' if self['Kind'] == 'copy' else 'verifying',
+                     BytesDone=self.ticks * GIB // 8, BytesTotal=GIB, Rate=110 << 20)
+        return True
+
+    def end(self, state, error=('', '')):
+        self.set(State=state, EndTime=T0 + 10 * SECOND, Error=error, Rate=0,
+                 BytesDone=GIB if state == 'succeeded' else self['BytesDone'],
+                 BytesVerified=GIB if state == 'succeeded' else 0)
+        self.signal('Completed', V('(s)', (state,)))
+        return False
+
+    def Cancel(self, options):
+        if self['State'] in ('succeeded', 'failed', 'cancelled'):
+            raise Error('WrongState', 'It has ended')
+        self.cancelled = True
+
+    def Forget(self, options):
+        self.fake.remove(self)
+
+
 class Manager(Object):
     def __init__(self, fake):
         super().__init__(fake, ROOT, 'org.mtv.Manager', Version='0.1.0',
@@ -319,7 +534,8 @@ class Manager(Object):
                                            ('ova', 'retries', 'u', False),
                                            ('ova', 'password', 's', True)],
                          Defaults={'max-vms-in-flight': V('u', 20),
-                                   'retry-interval': V('t', 30_000_000)},
+                                   'retry-interval': V('t', 30_000_000),
+                                   'max-downtime': V('t', 60_000_000)},
                          Throttles=[], Running=0, Queued=0, Suspended=0)
 
     def AddProvider(self, name, kind, url, options):
@@ -378,12 +594,42 @@ class Manager(Object):
             raise Error('WrongState', f"Plan '{self.fake.objects[path]['Name']}' is being executed")
         self.fake.remove(self.fake.objects[path])
 
+    def Copy(self, source, destination, options):
+        fds = self.invocation.get_message().get_unix_fd_list()
+        files = {key: os.readlink(f'/proc/self/fd/{fds.peek_fds()[options[key]]}')
+                 for key in ('source-file', 'destination-file', 'manifest', 'manifest-in')
+                 if key in options}
+        if files.get('source-file', source) != source:
+            raise Error('InvalidArgument', f"'{source}' is not {files['source-file']}")
+        self.fake.note('Copy', dict(options, **files, source=source, destination=destination))
+        if source.endswith('refused'):
+            raise Error('InvalidArgument', f"'{source}' cannot be copied")
+        return V('(o)', (self.fake.add_transfer('copy', source, destination).path,))
+
+    def Verify(self, name, options):
+        self.fake.note('Verify', dict(options, name=name))
+        if name == 'nobody':
+            raise Error('NotFound', f"No migration brought a virtual machine '{name}' anywhere")
+        return V('(o)', (self.fake.add_transfer('verify', '', name).path,))
+
+    def GetLedger(self, options):
+        warm = self.fake.warm
+        entries = [
+            {'migration': V('o', warm.path), 'vm': V('o', warm.jobs[0].path),
+             'provider': V('o', f'{ROOT}/provider/1'), 'kind': V('s', 'volume'),
+             'key': V('s', 'web-1-disk1')},
+            {'migration': V('o', warm.path), 'vm': V('o', warm.jobs[0].path),
+             'provider': V('o', f'{ROOT}/provider/2'), 'kind': V('s', 'snapshot'),
+             'key': V('s', 'mtv-3'), 'remote-id': V('s', 'snapshot-77')}]
+        return V('(aa{sv})', (entries[options.get('offset', 0):],))
+
     def SetDefaults(self, defaults, options):
         now = dict(self['Defaults'], **defaults)
         if not 1 <= now['max-vms-in-flight'] <= 1000:
             raise Error('InvalidArgument', "'max-vms-in-flight' may be 1 to 1000")
         self.set(Defaults={'max-vms-in-flight': V('u', now['max-vms-in-flight']),
-                           'retry-interval': V('t', now['retry-interval'])})
+                           'retry-interval': V('t', now['retry-interval']),
+                           'max-downtime': V('t', now['max-downtime'])})
 
     def SetThrottle(self, target, rule, options):
         if rule == '0':
@@ -405,6 +651,7 @@ def vm(name, ident, **more):
 class Fake:
     def __init__(self, bus, xml):
         self.bus, self.loop, self.objects, self.next = bus, GLib.MainLoop(), {}, {}
+        self.vanished, self.owner, self.warm = 0, 0, None
         self.interfaces = {}
         for path in glob.glob(os.path.join(xml, '*.xml')):
             with open(path, encoding='utf-8') as file:
@@ -444,6 +691,33 @@ class Fake:
     def add_plan(self, *args, **more):
         return self.export(Plan(self, self.ident('plan'), *args, **more))
 
+    def add_transfer(self, *args):
+        return self.export(Transfer(self, self.ident('transfer'), *args))
+
+    def note(self, method, asked):
+        """For a test that wants to know what arrived here."""
+        path = os.environ.get('FAKE_MTVD_NOTES')
+        if path is not None:
+            with open(path, 'a', encoding='utf-8') as file:
+                file.write(json.dumps({'method': method, **asked}) + '\n')
+
+    def own(self):
+        self.owner = Gio.bus_own_name_on_connection(
+            self.bus, 'org.mtv.Manager', Gio.BusNameOwnerFlags.DO_NOT_QUEUE, None,
+            lambda *_: self.loop.quit())
+
+    def vanish(self):
+        """As a daemon that is restarted: it knows its transfers no more."""
+        self.vanished += 1
+        Gio.bus_unown_name(self.owner)
+        for transfer in self.all(Transfer):
+            self.remove(transfer)
+        GLib.timeout_add(300, self.come_back)
+
+    def come_back(self):
+        self.own()
+        return False
+
     def migrate(self, plan):
         migration = Migration(self, self.ident('migration'), plan)
         for job in migration.jobs:
@@ -482,13 +756,19 @@ class Fake:
         running.sum()
         running.ticks = 4
         GLib.timeout_add(30, running.tick)
+        self.warm = self.migrate(self.add_plan('warm', ova, local, ova.vms[:1], {'warm': True}))
+        for job in self.warm.jobs:
+            job.set(State='running', StartTime=T0, QueuePlace=0)
+            job.copy(1)
+            job.idle(3)
+        self.warm.sum()
+        GLib.timeout_add(30, self.warm.tick)
 
 
 def main():
     bus = Gio.bus_get_sync(Gio.BusType.SESSION)
     fake = Fake(bus, sys.argv[1])
-    Gio.bus_own_name_on_connection(bus, 'org.mtv.Manager', Gio.BusNameOwnerFlags.DO_NOT_QUEUE,
-                                   None, lambda *_: fake.loop.quit())
+    fake.own()
     fake.loop.run()
 
 

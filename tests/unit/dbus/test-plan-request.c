@@ -35,6 +35,9 @@ test_defaults (void)
   g_assert_cmpstr (plan->target_power_state, ==, "auto");
   g_assert_null (plan->networks);
   g_assert_null (plan->ignore);
+  g_assert_false (plan->schedule.warm);
+  g_assert_cmpstr (plan->schedule.shutdown, ==, "guest");
+  g_assert_cmpuint (plan->schedule.cutover_time, ==, 0);
 }
 
 static void
@@ -63,6 +66,38 @@ test_all (void)
   g_assert_cmpstr (ignore, ==, "['secure.boot']");
 }
 
+#define HOUR (3600 * G_TIME_SPAN_SECOND)
+
+static void
+test_warm (void)
+{
+  g_autoptr (GError) error = NULL;
+  guint64 at = g_get_real_time () + HOUR;
+  g_autofree char *text = g_strdup_printf (
+      "{'warm': <true>, 'interval': <uint64 60000000>, 'max-downtime': <uint64 5000000>,"
+      " 'cutover-time': <uint64 %" G_GUINT64_FORMAT ">, 'shutdown': <'guest-then-force'>,"
+      " 'shutdown-timeout': <uint64 9000000>, 'throttle': <uint64 1048576>}",
+      at);
+  g_autoptr (MtvPlan) plan = parse (text, &error);
+
+  g_assert_no_error (error);
+  g_assert_true (plan->schedule.warm);
+  g_assert_false (plan->schedule.interval_auto);
+  g_assert_cmpuint (plan->schedule.interval, ==, 60000000);
+  g_assert_cmpuint (plan->schedule.max_downtime, ==, 5000000);
+  g_assert_cmpuint (plan->schedule.cutover_time, ==, at);
+  g_assert_cmpstr (plan->schedule.shutdown, ==, "guest-then-force");
+  g_assert_cmpuint (plan->schedule.shutdown_timeout, ==, 9000000);
+  g_assert_cmpuint (plan->schedule.throttle, ==, 1048576);
+
+  g_autoptr (MtvPlan) automatic = parse ("{'warm': <true>, 'interval-auto': <true>}", &error);
+  g_assert_no_error (error);
+  g_assert_true (automatic->schedule.interval_auto);
+  g_autoptr (MtvPlan) cold = parse ("{'shutdown': <'manual'>, 'throttle': <uint64 1>}", &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (cold->schedule.shutdown, ==, "manual");
+}
+
 static void
 refused (const char *text, const char *thing)
 {
@@ -86,6 +121,22 @@ test_refused (void)
   refused ("{'verify': <'on'>}", "'verify' cannot be 'on', only 'written', 'full', 'off'");
   refused ("{'target-names': <{'web-4': 'x'}>}", "'web-4'");
   refused ("{'target-names': <{'web-3': ''}>}", "'web-3'");
+  refused ("{'warm': <'yes'>}", "'warm'");
+  refused ("{'interval': <uint64 60000000>}", "'interval' means nothing without 'warm'");
+  refused ("{'interval-auto': <true>}", "'interval-auto' means nothing without 'warm'");
+  refused ("{'max-downtime': <uint64 60000000>}", "'max-downtime' means nothing without 'warm'");
+  refused ("{'cutover-time': <uint64 60000000>}", "'cutover-time' means nothing without 'warm'");
+  refused ("{'warm': <true>, 'interval': <uint64 0>}", "'interval' cannot be 0");
+  refused ("{'warm': <true>, 'interval': <uint64 59000000>}", "'interval' must lie between 60 s");
+  refused ("{'warm': <true>, 'interval': <uint64 60000000>, 'interval-auto': <true>}",
+           "exclude each other");
+  refused ("{'warm': <true>, 'max-downtime': <uint64 0>}", "'max-downtime' cannot be 0");
+  refused ("{'warm': <true>, 'cutover-time': <uint64 1>}", "lies in the past");
+  refused ("{'warm': <true>, 'cutover-time': <uint64 9000000000000000>}", "more than a year ahead");
+  refused ("{'throttle': <uint64 0>}", "'throttle' cannot be 0");
+  refused ("{'throttle': <int64 -1>}", "'throttle'");
+  refused ("{'shutdown-timeout': <uint64 10>}", "'shutdown-timeout' must lie between 1 s");
+  refused ("{'shutdown': <'nicely'>}", "'shutdown' cannot be 'nicely', only 'guest'");
 }
 
 int
@@ -94,6 +145,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/plan-request/defaults", test_defaults);
   g_test_add_func ("/plan-request/all", test_all);
+  g_test_add_func ("/plan-request/warm", test_warm);
   g_test_add_func ("/plan-request/refused", test_refused);
   return g_test_run ();
 }

@@ -408,6 +408,61 @@ test_stop (EngineFixture *f, gconstpointer data)
 }
 
 static void
+note_ready (GString *log, gboolean ready)
+{
+  g_string_append (log, ready ? "+" : "-");
+}
+
+/* It is told when a cutover would be short, taken back when too much may have changed, and what was
+ * expected stands beside what was. */
+static void
+test_ready (EngineFixture *f, gconstpointer data)
+{
+  g_autoptr (GString) log = g_string_new (NULL);
+
+  (void) data;
+  MtvJob *job = engine_get_job (warm_begin (f, 1, "guest"), 1);
+  g_signal_connect_swapped (job, "cutover-ready", G_CALLBACK (note_ready), log);
+  warm_wait_idle (job);
+  g_assert_false (mtv_job_is_cutover_ready (job));
+  g_assert_cmpuint (mtv_job_get_prediction (job).high, ==, 0);
+  for (guint i = 1; i <= 3; i++)
+    {
+      write_some (i);
+      fake_block ("open-writer");
+      warm_next_alarm (f);
+      engine_wait_for (fake_is_blocked ("open-writer"));
+      fake_clock_advance (f->clock, 3 * ENGINE_SECOND);
+      fake_release ("open-writer");
+      engine_wait_for (!g_str_equal (mtv_job_get_phase (job), "precopying"));
+      warm_wait_idle (job);
+    }
+  g_assert_false (mtv_job_is_cutover_ready (job)); /* three seconds for a few bytes are slow */
+  g_assert_true (mtv_job_configure (
+      job, g_variant_new_parsed ("{'max-downtime': <uint64 3600000000>}"), 1000, NULL));
+  warm_wait_asked (job);
+  g_assert_true (mtv_job_is_cutover_ready (job));
+  g_assert_cmpstr (log->str, ==, "+");
+  MtvPrediction prediction = mtv_job_get_prediction (job);
+  g_assert_cmpuint (prediction.low, <=, prediction.likely);
+  g_assert_cmpuint (prediction.likely, <=, prediction.high);
+  g_assert_cmpuint (prediction.high, <=, mtv_job_get_max_downtime (job));
+  g_assert_cmpuint (prediction.high, >, 0);
+  g_assert_true (mtv_job_configure (
+      job, g_variant_new_parsed ("{'max-downtime': <uint64 1000000>}"), 1000, NULL));
+  warm_wait_asked (job);
+  g_assert_cmpstr (log->str, ==, "+-");
+  g_assert_true (mtv_job_configure (
+      job, g_variant_new_parsed ("{'max-downtime': <uint64 3600000000>}"), 1000, NULL));
+  warm_wait_asked (job);
+  g_assert_true (mtv_job_cutover (job, 0, 1000, NULL));
+  warm_wait_end (f, job);
+  g_assert_cmpstr (log->str, ==, "+-+-");
+  g_assert_cmpuint (mtv_job_get_record (job)->predicted_downtime, >, 0);
+  engine_assert_arrived (f, 0, "web-0");
+}
+
+static void
 test_two_plans (EngineFixture *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
@@ -420,9 +475,15 @@ test_two_plans (EngineFixture *f, gconstpointer data)
   g_assert_null (engine_start_plan (f, other, &error));
   g_assert_error (error, MTV_ERROR, MTV_ERROR_WRONG_STATE);
   g_assert_cmpstr (error->message, ==, "'web-0' is being migrated by plan 'p' already");
+  g_clear_error (&error);
   g_assert_true (mtv_job_cancel (job, 1000, NULL));
   warm_wait_end (f, job);
+  fake_block ("create");
   g_assert_nonnull (engine_start_plan (f, other, NULL));
+  g_assert_false (mtv_job_retry (job, 1000, &error)); /* now it is the other's */
+  g_assert_error (error, MTV_ERROR, MTV_ERROR_WRONG_STATE);
+  g_assert_cmpstr (error->message, ==, "'web-0' is being migrated by plan 'q' already");
+  fake_release ("create");
 }
 
 static void
@@ -469,6 +530,7 @@ main (int argc, char *argv[])
   add ("/warm-job/cancel", NULL, test_cancel);
   add ("/warm-job/failures", NULL, test_failures);
   add ("/warm-job/stop", NULL, test_stop);
+  add ("/warm-job/ready", NULL, test_ready);
   add ("/warm-job/two-plans", NULL, test_two_plans);
   add ("/warm-job/concerns", NULL, test_concerns);
   return g_test_run ();

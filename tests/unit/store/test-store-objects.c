@@ -295,6 +295,13 @@ test_ledger (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_assert_cmpuint (oldest->number, ==, 1);
   g_assert_cmpint (newest->id, >, oldest->id);
 
+  g_autoptr (GPtrArray) page = mtv_store_ledger_load_all (f->store, 1, 2, NULL);
+  g_assert_cmpuint (page->len, ==, 2);
+  g_assert_cmpstr (((MtvLedgerEntry *) page->pdata[0])->key, ==, "disk-1");
+  g_assert_cmpuint (((MtvLedgerEntry *) page->pdata[1])->number, ==, 2);
+  g_autoptr (GPtrArray) beyond = mtv_store_ledger_load_all (f->store, 3, 1000, NULL);
+  g_assert_cmpuint (beyond->len, ==, 0);
+
   batch = mtv_store_batch_new ();
   mtv_store_ledger_strike (batch, "r1", 1, "folder", "web-3");
   store_fixture_commit (f, batch);
