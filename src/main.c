@@ -7,6 +7,7 @@
 #include "dbus/mtv-inhibitor.h"
 #include "engine/mtv-engine.h"
 #include "engine/mtv-settings.h"
+#include "provider/kubevirt/mtv-kube-destination.h"
 #include "provider/libvirt/mtv-libvirt-provider.h"
 #include "provider/local/mtv-local-destination.h"
 #include "provider/ova/mtv-ova-provider.h"
@@ -28,6 +29,7 @@ static const MtvProviderType *const provider_types[] = {
   &mtv_libvirt_source_type,
   &mtv_vsphere_source_type,
   &mtv_local_destination_type,
+  &mtv_kube_destination_type,
   NULL,
 };
 

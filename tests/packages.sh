@@ -4,13 +4,14 @@
 
 packages_build=(gcc libc6-dev meson ninja-build pkgconf gettext python3-yaml
   libglib2.0-dev libjson-glib-dev libsystemd-dev libsqlite3-dev libnbd-dev libdeflate-dev
-  liburing-dev libxxhash-dev
+  liburing-dev libxxhash-dev libyaml-dev
   libvirt-dev zlib1g-dev libxml2-dev libssl-dev libarchive-dev libsoup-3.0-dev)
 packages_run=(dbus-daemon libglib2.0-bin qemu-utils glib-networking)
 # A guest that boots from a disk: busybox, GRUB and the file system; QEMU to boot it in.
 packages_guest=(busybox-static cpio e2fsprogs fdisk grub-common grub-pc-bin python3
   qemu-system-x86 seabios)
-packages_test=(python3-gi python3-dbusmock python3-xxhash nbdkit nbdkit-plugin-dev libxml2-utils polkitd procps
+packages_test=(python3-gi python3-dbusmock python3-jsonschema python3-xxhash nbdkit nbdkit-plugin-dev
+  libxml2-utils polkitd procps
   shellcheck codespell man-db groff-base zsh bash-completion systemd dbus strace util-linux xz-utils
   gzip nginx-light openssl zstd)
 # A libvirtd with QEMU, and what assembles its guest.

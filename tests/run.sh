@@ -5,6 +5,7 @@
 #   vsphere             against the simulator of vSphere; skipped where there is no Go
 #   libvirt             the libvirt provider with a libvirtd and guests of its own
 #   system              mtvd under a real systemd in a container; needs root
+#   kubernetes          what is sent to a cluster, against KubeVirt's published schemas; needs Go
 #   sanitize            unit, bus and e2e with AddressSanitizer and UndefinedBehaviorSanitizer
 #   clang               builds with clang, warnings are errors
 #   tidy                clang's static analyzer is quiet
@@ -16,7 +17,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
 
-all=(lint unit bus sanitize e2e libvirt vsphere system clang tidy fuzz)
+all=(lint unit bus sanitize e2e kubernetes libvirt vsphere system clang tidy fuzz)
 build=$(realpath -m "${MTV_BUILD:-build-test}")
 fuzz_seconds=${MTV_FUZZ_SECONDS:-60}
 passed=0 failed=0 skipped=0
@@ -97,6 +98,7 @@ suite_lint () { build_of test && meson_suites test lint lint; }
 suite_e2e () { build_of test && meson_suites test e2e e2e; }
 suite_vsphere () { build_of test && meson_suites test vsphere vsphere; }
 suite_libvirt () { build_of test && meson_suites test libvirt libvirt; }
+suite_kubernetes () { build_of test && meson_suites test kubernetes kubernetes; }
 
 suite_system ()
 {

@@ -426,6 +426,8 @@ mtv_rest_open_websocket (MtvRest *self, const char *path, const char *const *pro
   if (message == NULL)
     return NULL;
 
+  /* What goes through is compressed, or not worth it. */
+  soup_message_disable_feature (message, SOUP_TYPE_WEBSOCKET_EXTENSION_MANAGER);
   g_autoptr (SoupSession) session = make_session (self);
   mtv_rest_judge_watch (&judge, message);
   soup_session_websocket_connect_async (session, message, NULL, (char **) protocols,
