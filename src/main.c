@@ -25,12 +25,8 @@
 
 /* All providers there are; nothing else in the daemon names one. */
 static const MtvProviderType *const provider_types[] = {
-  &mtv_ova_provider_type,
-  &mtv_libvirt_source_type,
-  &mtv_vsphere_source_type,
-  &mtv_local_destination_type,
-  &mtv_kube_destination_type,
-  NULL,
+  &mtv_ova_provider_type,      &mtv_libvirt_source_type,   &mtv_vsphere_source_type,
+  &mtv_local_destination_type, &mtv_kube_destination_type, NULL,
 };
 
 typedef struct
