@@ -9,7 +9,7 @@
 #   sanitize            unit, bus and e2e with AddressSanitizer and UndefinedBehaviorSanitizer
 #   clang               builds with clang, warnings are errors
 #   tidy                clang's static analyzer is quiet
-#   fuzz                each fuzz target for $MTV_FUZZ_SECONDS (60)
+#   fuzz                each fuzz target for $MTV_FUZZ_SECONDS (30)
 # Builds below $MTV_BUILD (build-test). The last line is "N passed, N failed, N skipped"; a suite that
 # could not run counts as failed.
 set -uo pipefail
@@ -19,7 +19,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 all=(lint unit bus sanitize e2e kubernetes libvirt vsphere system clang tidy fuzz)
 build=$(realpath -m "${MTV_BUILD:-build-test}")
-fuzz_seconds=${MTV_FUZZ_SECONDS:-60}
+fuzz_seconds=${MTV_FUZZ_SECONDS:-30}
 passed=0 failed=0 skipped=0
 summary=()
 

@@ -44,7 +44,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
   static const MtvSparseFormat *const formats[] = { &mtv_vmfs_sparse, &mtv_se_sparse };
   g_autoptr (GBytes) bytes = g_bytes_new_static (data, size);
-  g_autoptr (MtvVmdkDescriptor) descriptor
+  g_autoptr (MtvVmdkDescriptor) descriptor G_GNUC_UNUSED
       = mtv_vmdk_descriptor_parse_link ((const char *) data, size, "link", NULL);
 
   for (gsize i = 0; i < G_N_ELEMENTS (formats); i++)

@@ -249,4 +249,5 @@ static struct nbdkit_plugin plugin = {
   .extents = tell_extents,
 };
 
+struct nbdkit_plugin *plugin_init (void); /* what the macro lacks */
 NBDKIT_REGISTER_PLUGIN (plugin)
