@@ -7,9 +7,12 @@
 #include "dbus/mtv-inhibitor.h"
 #include "engine/mtv-engine.h"
 #include "engine/mtv-settings.h"
+#include "provider/kubevirt/mtv-kube-destination.h"
+#include "provider/libvirt/mtv-libvirt-provider.h"
 #include "provider/local/mtv-local-destination.h"
 #include "provider/ova/mtv-ova-provider.h"
 #include "provider/ovirt/mtv-ovirt-source.h"
+#include "provider/vsphere/mtv-vsphere-source.h"
 #include "store/mtv-store.h"
 
 #include <errno.h>
@@ -24,8 +27,11 @@
 /* All providers there are; nothing else in the daemon names one. */
 static const MtvProviderType *const provider_types[] = {
   &mtv_ova_provider_type,
+  &mtv_libvirt_source_type,
+  &mtv_vsphere_source_type,
   &mtv_ovirt_source_type,
   &mtv_local_destination_type,
+  &mtv_kube_destination_type,
   NULL,
 };
 

@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # run.sh [SUITE…]: installs what the tests need, builds, runs all suites or those named.
 #   unit bus lint e2e   the tests of meson
+#   vsphere             against the simulator of vSphere; skipped where there is no Go
+#   libvirt             the libvirt provider with a libvirtd and guests of its own
 #   ovirt               the ovirt provider with a stand-in engine, and with the real ovirt-imageio
 #   system              mtvd under a real systemd in a container; needs root
+#   kubernetes          what is sent to a cluster, against KubeVirt's published schemas; needs Go
 #   sanitize            unit, bus and e2e with AddressSanitizer and UndefinedBehaviorSanitizer
 #   clang               builds with clang, warnings are errors
 #   tidy                clang's static analyzer is quiet
-#   fuzz                each fuzz target for $MTV_FUZZ_SECONDS (60)
+#   fuzz                each fuzz target for $MTV_FUZZ_SECONDS (30)
 # Builds below $MTV_BUILD (build-test). The last line is "N passed, N failed, N skipped"; a suite that
 # could not run counts as failed.
 set -uo pipefail
@@ -15,9 +18,9 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
 
-all=(lint unit bus sanitize e2e ovirt system clang tidy fuzz)
+all=(lint unit bus sanitize e2e kubernetes libvirt vsphere ovirt system clang tidy fuzz)
 build=$(realpath -m "${MTV_BUILD:-build-test}")
-fuzz_seconds=${MTV_FUZZ_SECONDS:-60}
+fuzz_seconds=${MTV_FUZZ_SECONDS:-30}
 passed=0 failed=0 skipped=0
 summary=()
 
@@ -32,6 +35,7 @@ needed_packages ()
   for suite in "$@"; do
     case $suite in
       e2e | sanitize | system) printf '%s\n' "${packages_guest[@]}" ;;&
+      libvirt) printf '%s\n' "${packages_libvirt[@]}" ;;
       system) printf '%s\n' "${packages_system[@]}" ;;
       ovirt) printf '%s\n' "${packages_ovirt[@]}" ;;
       clang | tidy | fuzz | lint) printf '%s\n' "${packages_clang[@]}" ;;
@@ -94,6 +98,9 @@ suite_unit () { build_of test && meson_suites test unit unit; }
 suite_bus () { build_of test && meson_suites test bus bus; }
 suite_lint () { build_of test && meson_suites test lint lint; }
 suite_e2e () { build_of test && meson_suites test e2e e2e; }
+suite_vsphere () { build_of test && meson_suites test vsphere vsphere; }
+suite_libvirt () { build_of test && meson_suites test libvirt libvirt; }
+suite_kubernetes () { build_of test && meson_suites test kubernetes kubernetes; }
 
 suite_ovirt ()
 {

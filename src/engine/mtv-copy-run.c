@@ -46,6 +46,15 @@ make_destination_key (const MtvTransferEnds *ends)
   return g_compute_checksum_for_string (G_CHECKSUM_SHA256, ends->destination_key, -1);
 }
 
+/* Of a comparison, whatever its source is. */
+static char *
+make_compare_key (const MtvTransferEnds *ends)
+{
+  g_autofree char *text = g_strconcat ("compare\n", ends->destination_key, NULL);
+
+  return g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1);
+}
+
 gboolean
 mtv_copy_run_find (MtvCopyRun *self, GCancellable *cancellable, GError **error)
 {
@@ -121,6 +130,33 @@ load_progress (MtvCopyRun *self, const char *destination, gboolean *known, GErro
   return TRUE;
 }
 
+/* A comparison that did not come to its end has written what the manifest does not know of: what is
+ * equal to the manifest now may be other than what lies there. Then nothing of it is trusted, and
+ * all is written. */
+static gboolean
+look_for_comparison (MtvCopyRun *self, const char *destination, GError **error)
+{
+  g_autofree char *key = make_compare_key (self->request->ends);
+  gboolean known;
+  g_autoptr (GPtrArray) pieces
+      = mtv_store_transfer_load (self->store, key, destination, &known, error);
+
+  if (pieces == NULL)
+    return FALSE;
+  if (known && !self->request->compare)
+    {
+      g_autofree char *name = mtv_transfer_ends_describe (self->request->ends->destination);
+      g_set_error (error, MTV_ERROR, MTV_ERROR_WRONG_STATE,
+                   "'%s' was changed by a comparison that did not end: compare it again", name);
+      return FALSE;
+    }
+  if (known)
+    mtv_block_map_forget (self->map, 0, mtv_block_map_get_disk_size (self->map));
+  if (self->request->compare)
+    self->key = g_steal_pointer (&key);
+  return TRUE;
+}
+
 static gboolean
 begin (MtvCopyRun *self, const char *destination, guint64 now, gboolean keep, GError **error)
 {
@@ -151,6 +187,8 @@ mtv_copy_run_prepare (MtvCopyRun *self, guint64 now, GCancellable *cancellable, 
   else if (!load_progress (self, destination, &known, error))
     return FALSE;
 
+  if (updates && !look_for_comparison (self, destination, error))
+    return FALSE;
   if (ends->is_full && !known && !updates && !self->request->force)
     {
       g_autofree char *name = mtv_transfer_ends_describe (ends->destination);

@@ -430,7 +430,9 @@ looked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
                  "Every virtual machine of plan '%s' has arrived already", plan->name);
   else if (mtv_concerns_has (look->concerns, MTV_CONCERN_CRITICAL))
     set_blocked (&error, plan, look->concerns);
-  else if (!mtv_schedule_check (&plan->schedule, mtv_clock_now (self->context.clock), &error)
+  else if (!mtv_schedule_check (&plan->schedule,
+                                plan->schedule.warm ? mtv_clock_now (self->context.clock) : 0,
+                                &error)
            || !check_rivals (self, look, &error))
     ;
   else if (self->context.stopping)

@@ -287,8 +287,7 @@ stay (MtvJob *self, const GError *error)
     {
       self->why = g_strdup_printf ("the cutover did not happen: %s", error->message);
       self->record->schedule.cutover_time = 0;
-      self->record->off_time = 0;
-      g_clear_pointer (&self->record->power_state, g_free);
+      self->record->off_time = 0; /* the power state stays: the guest may still obey, later */
       mtv_store_ledger_strike (batch, self->record->run_id, self->record->number, MTV_POWER_ENTRY,
                                self->record->vm_id);
       mtv_job_plan_round (self);

@@ -54,7 +54,7 @@ struct _MtvJob
   MtvPrediction prediction;
   GPtrArray *read_back; /* (owned) (nullable) (element-type GBytes) see MtvDiskSet */
 
-  gboolean asked_off, forced; /* while it shuts the VM down */
+  gboolean intended_off, asked_off, forced; /* while it shuts the VM down */
 
   MtvThrottle *throttle; /* (owned) (nullable) of its copies, but for the last of a warm job */
 };

@@ -26,8 +26,8 @@ guint64 mtv_job_get_max_downtime (MtvJob *self);
 GVariant *mtv_job_get_rounds (MtvJob *self);
 
 /* Shuts the VM down and copies the rest: now (@at 0), as soon as a round under way has ended, or at
- * a time, which must lie ahead, by a year at most. An earlier request is replaced. Possible until
- * the VM is being shut down. */
+ * a time, which must lie ahead, by a year at most. An earlier request is replaced; now also ends a
+ * pause. Possible until the VM is being shut down. */
 gboolean mtv_job_cutover (MtvJob *self, guint64 at, guint32 uid, GError **error);
 gboolean mtv_job_withdraw_cutover (MtvJob *self, guint32 uid, GError **error);
 

@@ -160,7 +160,9 @@ begin (MtvJob *self, MtvPower power)
 {
   MtvStoreBatch *batch = mtv_store_batch_new ();
 
-  self->record->power_state = g_strdup (power == MTV_POWER_ON ? "on" : "suspended");
+  if (self->record->power_state == NULL)
+    self->record->power_state = g_strdup (power == MTV_POWER_ON ? "on" : "suspended");
+  self->intended_off = TRUE;
   if (!policy_is (self, "manual"))
     {
       mtv_store_ledger_intend (batch, self->record->run_id, self->record->number,
@@ -213,7 +215,7 @@ looked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     is_off (self, work);
   else if (self->cancelling || self->context->stopping)
     mtv_job_done (self, NULL, NULL);
-  else if (self->record->power_state == NULL)
+  else if (!self->intended_off)
     begin (self, work->power);
   else
     still_on (self);
@@ -231,7 +233,7 @@ look (MtvJob *self)
 void
 mtv_power_off (MtvJob *self)
 {
-  self->asked_off = FALSE;
+  self->intended_off = self->asked_off = FALSE;
   self->forced = policy_is (self, "force");
   look (self);
 }

@@ -356,6 +356,13 @@ start_checks (MtvTransfer *self)
 
 /* ---- Copying ---- */
 
+/* A comparison reads all of the source, whatever an earlier one had done. */
+static gboolean
+can_resume (MtvTransfer *self)
+{
+  return self->run->key != NULL && !self->run->request->compare;
+}
+
 /* Is there anything left that the copy did not read back itself? */
 static gboolean
 needs_check (MtvTransfer *self)
@@ -367,8 +374,10 @@ needs_check (MtvTransfer *self)
     return FALSE; /* of blocks outside of a bitmap nothing is known */
   if (self->run->request->verify == MTV_TRANSFER_VERIFY_FULL)
     return TRUE;
-  for (guint i = 0; self->run->key != NULL && i < n; i++)
-    if (mtv_block_map_get (map, i, NULL) == MTV_BLOCK_DATA && !mtv_block_map_is_read_back (map, i))
+  /* What an earlier run had written. */
+  for (guint i = 0; can_resume (self) && i < n; i++)
+    if (!mtv_block_map_is_read_back (map, i)
+        && (!self->run->is_zero || mtv_block_map_get (map, i, NULL) == MTV_BLOCK_DATA))
       return TRUE;
   return FALSE;
 }
@@ -420,7 +429,7 @@ start_copying (MtvTransfer *self)
     mtv_copier_set_compare (self->copier);
   if (ends->changes != NULL)
     mtv_copier_set_changes (self->copier, ends->changes);
-  if (self->run->key != NULL)
+  if (can_resume (self))
     mtv_copier_set_checkpoint (self->copier, MTV_COPIER_CHECKPOINT_BYTES, mtv_copy_run_save,
                                self->run, NULL);
   enter (self, STATE_COPYING);

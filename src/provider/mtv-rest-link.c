@@ -78,10 +78,16 @@ network_event_cb (SoupMessage *message, GSocketClientEvent event, GIOStream *con
 {
   static const char *const protocols[] = { "http/1.1", NULL };
 
-  (void) message;
   (void) user_data;
-  if (event == G_SOCKET_CLIENT_TLS_HANDSHAKING)
-    g_tls_connection_set_advertised_protocols (G_TLS_CONNECTION (connection), protocols);
+  if (event != G_SOCKET_CLIENT_TLS_HANDSHAKING)
+    return;
+  g_tls_connection_set_advertised_protocols (G_TLS_CONNECTION (connection), protocols);
+  /* A server that asks for a certificate of ours would otherwise wait for ever: libsoup wants to
+   * ask for it in the main context, which is not run while the handshake blocks (libsoup 3.2). */
+  g_tls_connection_set_interaction (G_TLS_CONNECTION (connection), NULL);
+  GTlsCertificate *certificate = g_object_get_data (G_OBJECT (message), MTV_REST_CERTIFICATE);
+  if (certificate != NULL)
+    g_tls_connection_set_certificate (G_TLS_CONNECTION (connection), certificate);
 }
 
 void

@@ -7,6 +7,9 @@
 
 G_BEGIN_DECLS
 
+/* The data of a SoupMessage that is the certificate to show (GTlsCertificate), with its key. */
+#define MTV_REST_CERTIFICATE "mtv-certificate"
+
 /* One connection of an MtvRest: a libsoup session with a main context of its own, so that it can be
  * used by one thread now and by another one later. Private to MtvRest. */
 typedef struct

@@ -252,7 +252,11 @@ make_message (MtvRest *self, const char *method, const char *path, const char *c
   SoupMessage *message = soup_message_new_from_uri (method, uri);
   soup_message_add_flags (message, SOUP_MESSAGE_NO_REDIRECT);
   if (self->client_certificate != NULL)
-    soup_message_set_tls_client_certificate (message, self->client_certificate);
+    {
+      soup_message_set_tls_client_certificate (message, self->client_certificate);
+      g_object_set_data_full (G_OBJECT (message), MTV_REST_CERTIFICATE,
+                              g_object_ref (self->client_certificate), g_object_unref);
+    }
   add_headers (self, message, headers);
   return message;
 }
@@ -422,6 +426,8 @@ mtv_rest_open_websocket (MtvRest *self, const char *path, const char *const *pro
   if (message == NULL)
     return NULL;
 
+  /* What goes through is compressed, or not worth it. */
+  soup_message_disable_feature (message, SOUP_TYPE_WEBSOCKET_EXTENSION_MANAGER);
   g_autoptr (SoupSession) session = make_session (self);
   mtv_rest_judge_watch (&judge, message);
   soup_session_websocket_connect_async (session, message, NULL, (char **) protocols,

@@ -3,7 +3,11 @@
 
 #include <openssl/evp.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <xxh_x86dispatch.h> /* the same functions, by what this processor has: AVX2, AVX-512 */
+#else
 #include <xxhash.h>
+#endif
 
 struct _MtvBlockHash
 {

@@ -164,7 +164,7 @@ set_locked (MtvBlockMap *self, guint index, MtvBlockState state, const guint8 *h
   self->n_done += (state != MTV_BLOCK_PENDING) - (before != MTV_BLOCK_PENDING);
   self->n_data += (state == MTV_BLOCK_DATA) - (before == MTV_BLOCK_DATA);
   self->states[index] = state;
-  if (state == MTV_BLOCK_DATA)
+  if (state == MTV_BLOCK_DATA && hash != NULL)
     memcpy (self->hashes + index * self->hash_size, hash, self->hash_size);
 }
 

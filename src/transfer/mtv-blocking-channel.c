@@ -96,7 +96,7 @@ MtvChannel *
 mtv_blocking_channel_new (MtvReader *reader, MtvWriter *writer, GCancellable *cancellable)
 {
   static const MtvChannelFuncs funcs
-      = { blocking_submit, blocking_prepare, blocking_dispatch, NULL, blocking_free };
+      = { blocking_submit, blocking_prepare, blocking_dispatch, blocking_free };
   BlockingChannel *self = g_new0 (BlockingChannel, 1);
 
   g_return_val_if_fail ((reader == NULL) != (writer == NULL), NULL);

@@ -46,9 +46,6 @@ typedef struct
   int (*prepare) (MtvChannel *self, struct pollfd *fd);
   /* Moves what can be moved without waiting and calls done() for what is complete. */
   void (*dispatch) (MtvChannel *self, short revents);
-  /* (nullable) All buffers will lie in [@memory, @memory + @length), aligned as MtvAligned. Once,
-   * before the first request. */
-  void (*set_arena) (MtvChannel *self, gpointer memory, gsize length);
   /* Gives up what is under way, without done(). FALSE when an end that hangs may still touch the
    * buffers: then they must be left alone for good. At once, in any case. */
   gboolean (*free) (MtvChannel *self);
@@ -77,13 +74,6 @@ static inline void
 mtv_channel_dispatch (MtvChannel *self, short revents)
 {
   self->funcs->dispatch (self, revents);
-}
-
-static inline void
-mtv_channel_set_arena (MtvChannel *self, gpointer memory, gsize length)
-{
-  if (self->funcs->set_arena != NULL)
-    self->funcs->set_arena (self, memory, length);
 }
 
 static inline gboolean

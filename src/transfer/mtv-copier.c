@@ -3,23 +3,13 @@
 
 #include "base/mtv-error.h"
 #include "transfer/mtv-crew.h"
+#include "transfer/mtv-read-back.h"
 
 #include <string.h>
 
 #define MAX_ZERO_RUN (G_GUINT64_CONSTANT (1) << 30)
 #define DEFAULT_RUN (4 * 1024 * 1024)
 #define CHECKPOINT_USEC (5 * G_TIME_SPAN_SECOND)
-
-/* Blocks that are written, but not flushed: the map learns of them only after the flush, so that
- * what it says holds after any failure. Then, what is to be read back. */
-typedef struct
-{
-  guint32 first;
-  guint32 n;
-  gboolean has_data; /* and so a hash */
-  gboolean is_partial;
-  guint8 hash[MTV_HASH_MAX_SIZE];
-} Finished;
 
 /* Blocks that a lane goes through in order. */
 typedef struct
@@ -49,8 +39,11 @@ struct _MtvCopier
   gpointer checkpoint_data;
   GDestroyNotify checkpoint_destroy;
 
-  MtvDataRuns *runs; /* (owned) (nullable) not before the copy */
-  MtvCrew *crew;     /* (owned) (nullable) during the copy */
+  MtvDataRuns *runs;         /* (owned) (nullable) not before the copy */
+  MtvCrew *crew;             /* (owned) (nullable) during the copy */
+  MtvReadBack *read_back;    /* (owned) (nullable) with @written, once the copy began */
+  GCancellable *cancellable; /* (unowned) (nullable) during the copy */
+  gboolean writes_zeroes;    /* over what was there */
   gboolean in_order;
   guint chunk_size; /* blocks */
 
@@ -59,13 +52,11 @@ struct _MtvCopier
   guint next_chunk; /* the first block that no lane has got */
   guint n_copying;  /* tasks, reading back aside */
   GArray *rewrites; /* (owned) (element-type guint32) found to differ */
-  GArray *finished; /* (owned) (element-type Finished) */
+  /* Written, but not flushed: the map learns of them only after the flush, so that what it says
+   * holds after any failure. */
+  GArray *finished; /* (owned) (element-type MtvWritten) */
   guint64 unflushed;
-  GArray *checks; /* (owned) (element-type Finished) to be read back, from @next_check on */
-  guint next_check;
-  guint n_checking;
   gboolean check_is_due; /* a copy and a check in turn */
-  GArray *rehashed;      /* (owned) (element-type guint32) not at the store yet */
 
   guint64 bytes_total;    /* (atomic) */
   guint64 bytes_done;     /* (atomic) */
@@ -92,8 +83,7 @@ mtv_copier_finalize (GObject *object)
   g_clear_pointer (&self->runs, mtv_data_runs_free);
   g_array_unref (self->rewrites);
   g_array_unref (self->finished);
-  g_array_unref (self->checks);
-  g_array_unref (self->rehashed);
+  g_clear_pointer (&self->read_back, mtv_read_back_free);
   g_mutex_clear (&self->lock);
 
   G_OBJECT_CLASS (mtv_copier_parent_class)->finalize (object);
@@ -110,9 +100,7 @@ mtv_copier_init (MtvCopier *self)
 {
   g_mutex_init (&self->lock);
   self->rewrites = g_array_new (FALSE, FALSE, sizeof (guint32));
-  self->finished = g_array_new (FALSE, FALSE, sizeof (Finished));
-  self->checks = g_array_new (FALSE, FALSE, sizeof (Finished));
-  self->rehashed = g_array_new (FALSE, FALSE, sizeof (guint32));
+  self->finished = g_array_new (FALSE, FALSE, sizeof (MtvWritten));
   self->checkpoint_bytes = MTV_COPIER_CHECKPOINT_BYTES;
 }
 
@@ -314,15 +302,8 @@ next_copy (MtvCopier *self, Chunk *chunk, MtvTask *task)
 static gboolean
 next_check (MtvCopier *self, MtvTask *task)
 {
-  if (self->next_check == self->checks->len)
+  if (self->read_back == NULL || !mtv_read_back_next (self->read_back, task))
     return FALSE;
-  const Finished *written = &g_array_index (self->checks, Finished, self->next_check++);
-  fill_task (self, task, written->first, 1);
-  task->read_back = TRUE;
-  task->expect_data = written->has_data;
-  task->expect_partial = written->is_partial;
-  memcpy (task->expected, written->hash, sizeof task->expected);
-  self->n_checking++;
   self->check_is_due = FALSE;
   return TRUE;
 }
@@ -368,7 +349,7 @@ copier_decide (gpointer owner, const MtvTask *task)
 static void
 copied (MtvCopier *self, const MtvTask *task)
 {
-  Finished finished = { task->first, task->n, task->has_data, task->is_partial, { 0 } };
+  MtvWritten finished = { task->first, task->n, task->has_data, task->is_partial, { 0 } };
   gboolean is_equal = task->sink != MTV_TASK_WRITE && is_as_in_map (self, task);
 
   memcpy (finished.hash, task->hash, sizeof finished.hash);
@@ -390,35 +371,13 @@ copied (MtvCopier *self, const MtvTask *task)
     mtv_crew_poke (self->crew);
 }
 
-static void
-note_rehashed (MtvCopier *self, const MtvTask *task)
-{
-  guint32 index = task->first;
-
-  mtv_block_map_set (self->map, index, task->has_data ? task->hash : NULL);
-  g_mutex_lock (&self->lock);
-  g_array_append_val (self->rehashed, index);
-  g_mutex_unlock (&self->lock);
-}
-
 static gboolean
 checked (MtvCopier *self, const MtvTask *task, GError **error)
 {
-  gboolean has_data = task->expect_partial ? task->changed_has_data : task->has_data;
-  const guint8 *hash = task->expect_partial ? task->changed_hash : task->hash;
-  gsize size = mtv_hash_get_size (mtv_block_map_get_hash (self->map));
-
-  if (has_data != task->expect_data || (has_data && memcmp (hash, task->expected, size) != 0))
-    return mtv_crew_mismatch (task->start, "has another hash", error);
-  if (task->expect_partial)
-    note_rehashed (self, task);
-  mtv_block_map_set_read_back (self->map, task->first);
+  if (!mtv_read_back_check (self->read_back, task, error))
+    return FALSE;
   __atomic_add_fetch (&self->bytes_verified, task->end - task->start, __ATOMIC_RELAXED);
-
-  g_mutex_lock (&self->lock);
-  gboolean all = --self->n_checking == 0 && self->next_check == self->checks->len;
-  g_mutex_unlock (&self->lock);
-  if (all)
+  if (!mtv_read_back_is_under_way (self->read_back))
     mtv_crew_poke (self->crew);
   return TRUE;
 }
@@ -438,7 +397,7 @@ take_finished (MtvCopier *self)
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   GArray *taken = self->finished;
 
-  self->finished = g_array_new (FALSE, FALSE, sizeof (Finished));
+  self->finished = g_array_new (FALSE, FALSE, sizeof (MtvWritten));
   self->unflushed = 0;
   return taken;
 }
@@ -447,14 +406,13 @@ take_finished (MtvCopier *self)
 static GBytes *
 note_in_map (MtvCopier *self, GArray *finished)
 {
-  g_mutex_lock (&self->lock);
-  g_autoptr (GArray) indices = g_steal_pointer (&self->rehashed);
-  self->rehashed = g_array_new (FALSE, FALSE, sizeof (guint32));
-  g_mutex_unlock (&self->lock);
+  g_autoptr (GArray) indices = self->read_back != NULL
+                                   ? mtv_read_back_take_rehashed (self->read_back)
+                                   : g_array_new (FALSE, FALSE, sizeof (guint32));
 
   for (guint i = 0; i < finished->len; i++)
     {
-      Finished *one = &g_array_index (finished, Finished, i);
+      MtvWritten *one = &g_array_index (finished, MtvWritten, i);
 
       for (guint32 j = one->first; j < one->first + one->n; j++)
         {
@@ -470,26 +428,6 @@ note_in_map (MtvCopier *self, GArray *finished)
              : mtv_block_map_pack (self->map, (const guint32 *) indices->data, indices->len);
 }
 
-/* Zeroes are not read here: who verifies the whole looks at them by the destination's extents. */
-static void
-add_checks (MtvCopier *self, GArray *finished)
-{
-  if (self->written == NULL)
-    return;
-  g_mutex_lock (&self->lock);
-  g_array_remove_range (self->checks, 0, self->next_check);
-  self->next_check = 0;
-  for (guint i = 0; i < finished->len; i++)
-    {
-      Finished *one = &g_array_index (finished, Finished, i);
-
-      if (one->has_data || one->is_partial)
-        g_array_append_val (self->checks, *one);
-    }
-  g_mutex_unlock (&self->lock);
-  mtv_crew_wake (self->crew);
-}
-
 static gboolean
 make_checkpoint (MtvCopier *self, GError **error)
 {
@@ -501,7 +439,11 @@ make_checkpoint (MtvCopier *self, GError **error)
   if (packed != NULL && self->checkpoint != NULL
       && !self->checkpoint (packed, self->checkpoint_data, error))
     return FALSE;
-  add_checks (self, finished);
+  if (self->read_back == NULL)
+    return TRUE;
+  if (!mtv_read_back_add (self->read_back, finished, self->cancellable, error))
+    return FALSE;
+  mtv_crew_wake (self->crew);
   return TRUE;
 }
 
@@ -528,8 +470,9 @@ is_under_way (MtvCopier *self, gint64 due_usec, gboolean *checkpoint)
 {
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   gboolean copies = copies_locked (self);
-  gboolean checks = self->n_checking > 0 || self->next_check < self->checks->len;
-  gboolean something = self->finished->len > 0 || self->rehashed->len > 0;
+  gboolean checks = self->read_back != NULL && mtv_read_back_is_under_way (self->read_back);
+  gboolean something = self->finished->len > 0
+                       || (self->read_back != NULL && mtv_read_back_has_rehashed (self->read_back));
 
   *checkpoint
       = something
@@ -576,7 +519,7 @@ run (MtvCopier *self, GCancellable *cancellable, GError **error)
     .written = self->written,
     .runs = self->runs,
     .hash = mtv_block_map_get_hash (self->map),
-    .target_is_zero = self->target_is_zero && !self->compare && self->changes == NULL,
+    .target_is_zero = !self->writes_zeroes,
     .hash_changes = self->written != NULL && self->changes != NULL,
     .throttle = self->throttle,
     .budget = self->budget,
@@ -613,6 +556,10 @@ copy (MtvCopier *self, GCancellable *cancellable, GError **error)
     return FALSE;
   self->in_order = hints.in_order;
   self->compare = self->compare || (self->in_order && mtv_block_map_get_n_done (self->map) > 0);
+  self->writes_zeroes = !self->target_is_zero || self->compare || self->changes != NULL;
+  self->cancellable = cancellable;
+  if (self->written != NULL)
+    self->read_back = mtv_read_back_new (self->written, self->map, self->writes_zeroes);
   self->chunk_size = MAX (1, MAX (hints.run, DEFAULT_RUN) / block_size);
   start_progress (self);
   return run (self, cancellable, error);

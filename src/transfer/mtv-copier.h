@@ -34,7 +34,8 @@ void mtv_copier_set_throttle (MtvCopier *self, MtvThrottle *throttle); /* counts
 void mtv_copier_set_budget (MtvCopier *self, MtvBudget *budget);
 
 /* Reads back every block of data through @written after the flush that covers it, while the copy
- * goes on; one that differs fails the copy. What was read back is marked in the map. */
+ * goes on, and of zeroes that were written over something what @written does not say to be a hole;
+ * a block that differs fails the copy. What was read back is marked in the map. */
 void mtv_copier_set_read_back (MtvCopier *self, MtvReader *written);
 
 /* Reads the whole source again, also where the map is not pending, and writes the blocks that

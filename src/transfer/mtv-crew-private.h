@@ -7,12 +7,14 @@
 
 G_BEGIN_DECLS
 
-/* What is read and written at once: small enough for the caches of both ends' processors, and what
- * qemu-nbd is fastest with. */
-#define MTV_PIECE_SIZE (256 * 1024)
-#define MTV_PIECE_MAX_RUNS (MTV_PIECE_SIZE / MTV_DATA_GRANULE)
-#define MTV_LANE_MAX_PIECES 64
-#define MTV_LANE_MIN_PIECES (2 * MTV_TASK_MAX_DECIDE / MTV_PIECE_SIZE)
+/* A lane's memory is in units. What is read at once and written at once, a piece, has a few
+ * neighbouring ones: many where much follows in a row, since a file system takes large requests at
+ * less expense; otherwise one, so that scattered data has many pieces under way. */
+#define MTV_UNIT_SIZE (256 * 1024)
+#define MTV_PIECE_MAX_UNITS 4
+#define MTV_PIECE_MAX_RUNS (MTV_PIECE_MAX_UNITS * MTV_UNIT_SIZE / MTV_DATA_GRANULE)
+#define MTV_LANE_MAX_UNITS 64
+#define MTV_LANE_MIN_UNITS (2 * MTV_TASK_MAX_DECIDE / MTV_UNIT_SIZE)
 
 /* Of a lane's channels; those that its work has. */
 enum
@@ -46,13 +48,15 @@ struct _MtvTaskRun
   MtvTaskRun *next; /* (unowned) (nullable) of the idle ones */
 };
 
-/* A buffer, and the part of a task that is in it. */
+/* A buffer, and the part of a task that is in it. A lane has one for each unit: the piece of which
+ * that is the first. */
 struct _MtvPiece
 {
   MtvTaskRun *run; /* (unowned) (nullable) */
   guint8 *buffer;  /* (unowned) of the lane's arena */
-  guint64 start;   /* of the disk; up to @from there is no data */
-  guint64 from;    /* what @buffer begins with */
+  guint n_units;
+  guint64 start; /* of the disk; up to @from there is no data */
+  guint64 from;  /* what @buffer begins with */
   guint64 end;
   guint requests; /* under way */
   MtvIo ios[MTV_PIECE_MAX_RUNS];
@@ -70,9 +74,9 @@ struct _MtvLane
 
   guint8 *arena;    /* (owned) */
   MtvPiece *pieces; /* (owned) */
-  guint n_pieces;
+  guint n_units;
   guint n_used;
-  MtvPiece *free_pieces; /* (unowned) (nullable) */
+  guint64 free_units;    /* a bit each */
   GPtrArray *runs;       /* (owned) (element-type MtvTaskRun) all that were ever made */
   MtvTaskRun *idle_runs; /* (unowned) (nullable) */
   GPtrArray *zeroes;     /* (owned) (element-type MtvIo) zero requests under way */
@@ -123,8 +127,8 @@ void mtv_lane_wake (MtvLane *self);
 
 /* mtv-task-run.c, of a lane's thread. */
 
-/* Begins with the next piece of what there is to do; FALSE: not now. */
-gboolean mtv_lane_issue (MtvLane *self);
+/* Begins with the next piece of what there is to do, of at most @max_units; FALSE: not now. */
+gboolean mtv_lane_issue (MtvLane *self, guint max_units);
 void mtv_lane_free_runs (MtvLane *self);
 
 G_END_DECLS

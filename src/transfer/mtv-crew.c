@@ -38,6 +38,10 @@ mtv_crew_get_n_lanes (const MtvCrewWork *work)
     n = at_most (n, mtv_writer_get_hints (work->writer).max_channels);
   if (work->written != NULL)
     n = at_most (n, mtv_reader_get_hints (work->written).max_channels);
+  /* Where many copies share the memory, each gets on with as little as it can. */
+  if (work->budget != NULL
+      && mtv_budget_get_share (work->budget) < MTV_LANE_MIN_UNITS * MTV_UNIT_SIZE)
+    return 1;
   return MAX (1, n);
 }
 
@@ -195,8 +199,11 @@ mtv_crew_flush (MtvCrew *self, GError **error)
 
       if (self->flusher_gone || g_get_monotonic_time () >= until_usec)
         {
-          g_set_error_literal (error, MTV_ERROR, MTV_ERROR_UNREACHABLE,
-                               "The destination does not end its flush");
+          if (self->error != NULL) /* for which it is not waited for any longer */
+            g_propagate_error (error, g_error_copy (self->error));
+          else
+            g_set_error_literal (error, MTV_ERROR, MTV_ERROR_UNREACHABLE,
+                                 "The destination does not end its flush");
           return FALSE;
         }
       g_cond_wait_until (&self->changed, &self->lock, until_usec);

@@ -42,8 +42,6 @@ typedef struct
   guint in_flight; /* what the ring has, submitted or about to be */
   MtvIo *first;    /* (unowned) (nullable) the queue of those that wait for the ring */
   MtvIo *last;     /* (unowned) */
-  guint8 *arena;   /* (unowned) (nullable) registered */
-  gsize arena_length;
 } FileChannel;
 
 static const guint8 zeroes[64 * 1024] __attribute__ ((aligned (MTV_ALIGNMENT)));
@@ -94,20 +92,11 @@ drop_pages (FileChannel *self, MtvIo *io)
                         POSIX_FADV_DONTNEED);
 }
 
-static gboolean
-lies_in_arena (FileChannel *self, const guint8 *memory, gsize length)
-{
-  return self->arena != NULL && memory >= self->arena && length <= self->arena_length
-         && (gsize) (memory - self->arena) <= self->arena_length - length;
-}
-
 /* Only whole 4 KiB go past the cache: a page that requests share is always written through it, so
  * that none is written both ways. */
 static void
 prepare_move (FileChannel *self, MtvIo *io, struct io_uring_sqe *sqe)
 {
-  static const guint8 opcodes[2][2]
-      = { { IORING_OP_WRITE, IORING_OP_WRITE_FIXED }, { IORING_OP_READ, IORING_OP_READ_FIXED } };
   State *state = state_of (io);
   gboolean by_zeroes = io->kind == MTV_IO_ZERO;
   guint64 at = position (self, io);
@@ -121,7 +110,7 @@ prepare_move (FileChannel *self, MtvIo *io, struct io_uring_sqe *sqe)
   state->step = length;
   if (io->kind == MTV_IO_READ && !state->direct && self->end.uncached)
     drop_pages (self, io);
-  io_uring_prep_rw (opcodes[io->kind == MTV_IO_READ][lies_in_arena (self, memory, length)], sqe,
+  io_uring_prep_rw (io->kind == MTV_IO_READ ? IORING_OP_READ : IORING_OP_WRITE, sqe,
                     state->direct ? self->end.direct_fd : self->end.fd, memory, length, at);
 }
 
@@ -307,20 +296,6 @@ file_dispatch (MtvChannel *channel, short revents)
     }
 }
 
-/* More than the user may lock (RLIMIT_MEMLOCK) is refused: then the kernel pins the pages of each
- * request instead. */
-static void
-file_set_arena (MtvChannel *channel, gpointer memory, gsize length)
-{
-  FileChannel *self = (FileChannel *) channel;
-  struct iovec arena = { memory, length };
-
-  if (io_uring_register_buffers (&self->ring, &arena, 1) != 0)
-    return;
-  self->arena = memory;
-  self->arena_length = length;
-}
-
 /* What already is in a disk's queue cannot be taken back, only waited for. */
 static void
 cancel_all (FileChannel *self)
@@ -384,8 +359,7 @@ open_ring (struct io_uring *ring)
 MtvChannel *
 mtv_file_channel_new (const MtvFileEnd *end)
 {
-  static const MtvChannelFuncs funcs
-      = { file_submit, file_prepare, file_dispatch, file_set_arena, file_free };
+  static const MtvChannelFuncs funcs = { file_submit, file_prepare, file_dispatch, file_free };
   struct io_uring ring;
 
   g_return_val_if_fail (end->fd >= 0, NULL);

@@ -18,6 +18,8 @@ struct _MtvHttpLink
   GMainContext *context;       /* (owned) the session's, wherever it is called from */
   SoupSession *session;        /* (owned) */
   GInputStream *body;          /* (owned) (nullable) */
+  char *header;                /* (owned) (nullable) of the request: target.get_header's */
+  guint status;                /* of the last answer */
   guint64 offset;
   guint64 end;                     /* of the body */
   GTlsCertificate *refused;        /* (owned) (nullable) the last certificate that was … */
@@ -32,6 +34,8 @@ mtv_http_target_clear (MtvHttpTarget *target)
   g_clear_pointer (&target->authorization, g_free);
   g_clear_pointer (&target->headers, g_strfreev);
   g_clear_pointer (&target->trust, mtv_http_trust_unref);
+  if (target->free_header_data)
+    g_clear_pointer (&target->header_data, target->free_header_data);
 }
 
 void
@@ -102,6 +106,7 @@ mtv_http_link_free (MtvHttpLink *self)
   g_main_context_unref (self->context);
   g_uri_unref (self->url);
   g_clear_object (&self->refused);
+  g_free (self->header);
   g_free (self);
 }
 
@@ -162,22 +167,34 @@ network_event_cb (SoupMessage *message, GSocketClientEvent event, GIOStream *con
 
   (void) message;
   (void) user_data;
-  if (event == G_SOCKET_CLIENT_TLS_HANDSHAKING)
-    g_tls_connection_set_advertised_protocols (G_TLS_CONNECTION (connection), protocols);
+  if (event != G_SOCKET_CLIENT_TLS_HANDSHAKING)
+    return;
+  g_tls_connection_set_advertised_protocols (G_TLS_CONNECTION (connection), protocols);
+  /* A server that asks for a certificate of ours would otherwise wait for ever: libsoup wants to
+   * ask for it in the main context, which is not run while the handshake blocks (libsoup 3.2). */
+  g_tls_connection_set_interaction (G_TLS_CONNECTION (connection), NULL);
 }
 
 static void
-add_secrets (const MtvHttpTarget *target, SoupMessageHeaders *headers)
+add_header (SoupMessageHeaders *headers, const char *header)
 {
+  const char *colon = strchr (header, ':');
+  g_autofree char *name = g_strndup (header, colon - header);
+
+  soup_message_headers_replace (headers, name, colon + 1 + strspn (colon + 1, " "));
+}
+
+static void
+add_secrets (const MtvHttpLink *self, SoupMessageHeaders *headers)
+{
+  const MtvHttpTarget *target = self->target;
+
   if (target->authorization)
     soup_message_headers_replace (headers, "Authorization", target->authorization);
   for (gsize i = 0; target->headers && target->headers[i]; i++)
-    {
-      const char *colon = strchr (target->headers[i], ':');
-      g_autofree char *name = g_strndup (target->headers[i], colon - target->headers[i]);
-
-      soup_message_headers_replace (headers, name, colon + 1 + strspn (colon + 1, " "));
-    }
+    add_header (headers, target->headers[i]);
+  if (self->header)
+    add_header (headers, self->header);
 }
 
 static SoupMessage *
@@ -191,7 +208,7 @@ make_request (MtvHttpLink *self, guint64 start, guint64 end, const char *if_rang
   g_signal_connect (message, "network-event", G_CALLBACK (network_event_cb), NULL);
   g_signal_connect (message, "network-event", G_CALLBACK (handshaken_cb), self);
   if (mtv_http_url_same_origin (self->url, self->target->url))
-    add_secrets (self->target, headers);
+    add_secrets (self, headers);
   soup_message_headers_replace (headers, "Accept-Encoding", "identity");
   if (end > 0)
     {
@@ -311,6 +328,7 @@ judge (MtvHttpLink *self, SoupMessage *message, MtvHttpAnswer *answer, guint *re
 {
   guint status = soup_message_get_status (message);
 
+  self->status = status;
   if (status != SOUP_STATUS_OK && status != SOUP_STATUS_PARTIAL_CONTENT
       && status != SOUP_STATUS_REQUESTED_RANGE_NOT_SATISFIABLE)
     return refuse (self, message, retry_after, error);
@@ -351,6 +369,55 @@ is_worn_out (const MtvHttpLink *self, const GError *error)
              || g_error_matches (error, MTV_ERROR, MTV_ERROR_FAILED));
 }
 
+static gboolean
+is_header (const char *text)
+{
+  return strchr (text, ':') && !strpbrk (text, "\r\n");
+}
+
+/* @again: the header that there is was refused. */
+static gboolean
+renew_header (MtvHttpLink *self, gboolean again, GCancellable *cancellable, GError **error)
+{
+  const MtvHttpTarget *target = self->target;
+
+  if (!target->get_header)
+    return TRUE;
+
+  g_autofree char *refused = again ? g_steal_pointer (&self->header) : NULL;
+  g_free (self->header);
+  self->header = target->get_header (target->header_data, refused, cancellable, error);
+  if (!self->header || is_header (self->header))
+    return self->header != NULL;
+  g_clear_pointer (&self->header, g_free);
+  g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "%s: A header is not one that HTTP can carry",
+               target->label);
+  return FALSE;
+}
+
+/* get_once(), and once more when it was the header that was not liked. */
+static gboolean
+get_with_header (MtvHttpLink *self, guint64 start, guint64 end, const char *if_range,
+                 MtvHttpAnswer *answer, guint *retry_after, GCancellable *cancellable,
+                 GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+
+  self->status = 0;
+  if (!renew_header (self, FALSE, cancellable, error))
+    return FALSE;
+  if (get_once (self, start, end, if_range, answer, retry_after, cancellable, &problem))
+    return TRUE;
+  if (!self->header
+      || (self->status != SOUP_STATUS_UNAUTHORIZED && self->status != SOUP_STATUS_FORBIDDEN))
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+  return renew_header (self, TRUE, cancellable, error)
+         && get_once (self, start, end, if_range, answer, retry_after, cancellable, error);
+}
+
 gboolean
 mtv_http_link_get (MtvHttpLink *self, guint64 start, guint64 end, const char *if_range,
                    MtvHttpAnswer *answer, guint *retry_after, GCancellable *cancellable,
@@ -366,13 +433,15 @@ mtv_http_link_get (MtvHttpLink *self, guint64 start, guint64 end, const char *if
   self->offset = start;
   self->end = start;
 
-  gboolean good = get_once (self, start, end, if_range, answer, retry_after, cancellable, &problem);
+  gboolean good
+      = get_with_header (self, start, end, if_range, answer, retry_after, cancellable, &problem);
   if (!good && redirected && is_worn_out (self, problem))
     {
       g_clear_error (&problem);
       g_uri_unref (self->url);
       self->url = g_uri_ref (self->target->url);
-      good = get_once (self, start, end, if_range, answer, retry_after, cancellable, &problem);
+      good = get_with_header (self, start, end, if_range, answer, retry_after, cancellable,
+                              &problem);
     }
   g_main_context_pop_thread_default (self->context);
   if (problem)

@@ -15,6 +15,10 @@ typedef struct
   char *label;         /* (owned) what errors call it */
   char *authorization; /* (owned) (nullable) for its origin alone, as is @headers */
   GStrv headers;       /* (owned) (nullable) "Name: value" */
+  char *(*get_header) (gpointer data, const char *refused, GCancellable *cancellable,
+                       GError **error); /* (nullable) see MtvHttpOptions */
+  gpointer header_data;
+  GDestroyNotify free_header_data;
   MtvHttpTrust *trust; /* (owned) */
   guint timeout;       /* seconds that a server may be silent */
 } MtvHttpTarget;

@@ -10,7 +10,7 @@
 
 #define RUN (64 * 1024 * 1024)
 #define MAX_GAP (1024 * 1024) /* read over, rather than to connect anew */
-#define MAX_LINKS 2           /* at rest; more connections bring nothing */
+#define MAX_LINKS 2           /* unless told otherwise: to a server nearby, more bring nothing */
 #define TIMEOUT 60            /* seconds, as are the following */
 #define OPEN_TIMEOUT 5
 #define MAX_RETRY_AFTER 60
@@ -23,7 +23,8 @@ struct _MtvHttpReader
 
   MtvHttpTarget target;
   guint64 run;
-  guint timeout; /* seconds */
+  guint timeout;   /* seconds */
+  guint max_links; /* at rest */
 
   /* Constant once it is open. */
   GUri *url; /* (owned) (nullable) where target.url leads to */
@@ -123,7 +124,7 @@ can_go_on (MtvHttpReader *self, MtvHttpLink *link, guint64 offset)
 static MtvHttpLink *
 take_link (MtvHttpReader *self, guint64 offset)
 {
-  guint max_links = self->in_order ? 1 : MAX_LINKS;
+  guint max_links = self->in_order ? 1 : self->max_links;
   guint best = G_MAXUINT;
   guint best_rank = 0;
   MtvHttpLink *taken = NULL;
@@ -157,7 +158,7 @@ give_back (MtvHttpReader *self, MtvHttpLink *link)
   MtvHttpLink *surplus = NULL;
 
   g_mutex_lock (&self->lock);
-  if (self->links->len == (self->in_order ? 1 : MAX_LINKS))
+  if (self->links->len == (self->in_order ? 1 : self->max_links))
     surplus = g_ptr_array_steal_index (self->links, 0);
   g_ptr_array_add (self->links, link);
   g_mutex_unlock (&self->lock);
@@ -276,7 +277,7 @@ http_reader_get_hints (MtvReader *reader, MtvHints *hints)
 {
   MtvHttpReader *self = MTV_HTTP_READER (reader);
 
-  hints->max_channels = self->in_order ? 1 : MAX_LINKS;
+  hints->max_channels = self->in_order ? 1 : self->max_links;
   hints->run = self->run;
   hints->in_order = self->in_order;
 }
@@ -386,6 +387,7 @@ set_target (MtvHttpReader *self, const char *url, const MtvHttpOptions *options,
   self->timeout = options->timeout > 0 ? options->timeout : TIMEOUT;
   target->timeout = MAX (1, self->timeout / 2); /* so that there is a second try */
   self->run = options->run > 0 ? options->run : RUN;
+  self->max_links = options->connections > 0 ? options->connections : MAX_LINKS;
   target->trust = mtv_http_trust_new (options->ca, options->ca_file, options->thumbprint,
                                       options->insecure, NULL, error);
   return target->trust && set_secrets (target, options, parsed, error);
@@ -426,6 +428,12 @@ mtv_http_reader_new (const char *url, const MtvHttpOptions *options, const char 
   g_return_val_if_fail (url != NULL, NULL);
 
   g_autoptr (MtvHttpReader) self = g_object_new (MTV_TYPE_HTTP_READER, NULL);
+  if (options)
+    {
+      self->target.get_header = options->get_header;
+      self->target.header_data = options->header_data;
+      self->target.free_header_data = options->free_header_data;
+    }
   if (!set_target (self, url, options ? options : &defaults, label, error)
       || !open_file (self, cancellable, error))
     return NULL;

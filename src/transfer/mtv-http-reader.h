@@ -16,8 +16,16 @@ typedef struct
   const char *user; /* also taken from the URL */
   const char *password;
   const char *const *headers; /* "Name: value" */
-  guint timeout;              /* seconds without a new byte until reading fails; 0: 60 */
-  guint64 run;                /* bytes that are asked for at once; 0: 64 MiB */
+  /* (nullable) One more header of each request, which may change: "Name: value", (transfer full).
+   * @refused: (nullable) the one of a request that was answered by 401 or 403, which is then made
+   * once more. On the reading threads. */
+  char *(*get_header) (gpointer data, const char *refused, GCancellable *cancellable,
+                       GError **error);
+  gpointer header_data;
+  GDestroyNotify free_header_data; /* (nullable) with the reader, also when none could be made */
+  guint connections;               /* at most; 0: 2 */
+  guint timeout;                   /* seconds without a new byte until reading fails; 0: 60 */
+  guint64 run;                     /* bytes that are asked for at once; 0: 64 MiB */
 } MtvHttpOptions;
 
 /* A file behind http or https (HTTP/1.1, at most five redirects, none from https to http, no

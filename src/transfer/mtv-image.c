@@ -5,6 +5,8 @@
 #include "transfer/mtv-file-reader.h"
 #include "transfer/mtv-nbd-disk.h"
 #include "transfer/mtv-nbd-server.h"
+#include "transfer/mtv-qcow2-check.h"
+#include "transfer/mtv-stream-reader.h"
 #include "transfer/mtv-vmdk-header.h"
 #include "transfer/mtv-vmdk-reader.h"
 
@@ -100,7 +102,40 @@ probe_qcow2 (Probe *probe, MtvImage *image, GError **error)
   return TRUE;
 }
 
-/* "Virtual Hard Disk Image Format Specification" 1.0: the footer. */
+/* "Virtual Hard Disk Image Format Specification" 1.0: the footer, of which a disk that grows has a
+ * copy at its start. */
+#define VHD_FOOTER 512
+
+static gboolean
+is_footer (const guint8 *bytes)
+{
+  return memcmp (bytes, "conectix", 8) == 0;
+}
+
+static gboolean
+read_footer (const Probe *probe, guint8 footer[VHD_FOOTER], GError **error)
+{
+  return mtv_reader_read (probe->file, probe->size - VHD_FOOTER, footer, VHD_FOOTER,
+                          probe->cancellable, error);
+}
+
+/* QEMU reads zeroes where a file that was cut short has nothing. */
+static gboolean
+check_footer (const Probe *probe, GError **error)
+{
+  guint8 footer[VHD_FOOTER];
+
+  if (!read_footer (probe, footer, error))
+    return FALSE;
+  if (is_footer (footer) || is_footer (footer + 1)) /* Virtual PC before 2004 wrote 511 bytes */
+    return TRUE;
+  g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA,
+               "%s is cut short: a VHD ends with its footer, and this file ends at byte "
+               "%" G_GUINT64_FORMAT " with something else",
+               probe->label, probe->size);
+  return FALSE;
+}
+
 static gboolean
 probe_vhd (Probe *probe, const guint8 *footer, MtvImage *image, GError **error)
 {
@@ -203,7 +238,6 @@ find_foreign (const Probe *probe)
       "is a snapshot of a VMDK (SESparse): export the machine without snapshots" },
     { 64, "\x7f\x10\xda\xbe", 4, "is a VirtualBox VDI image: export it as VMDK" },
     { 0, "PK\x03\x04", 4, "is packed with zip: unpack it first" },
-    { 0, "BZh", 3, "is packed with bzip2: unpack it first" },
     { 0, "QED\0", 4, "is a QED image: convert it first" },
   };
 
@@ -228,12 +262,36 @@ probe_raw (Probe *probe, MtvImage *image, GError **error)
   return FALSE;
 }
 
+static gboolean
+probe_packed (Probe *probe, MtvStreamKind packer, MtvImage *image, GError **error)
+{
+  switch (packer)
+    {
+    case MTV_STREAM_GZIP:
+      image->format = MTV_IMAGE_GZIP;
+      return TRUE;
+    case MTV_STREAM_ZSTD:
+      image->format = MTV_IMAGE_ZSTD;
+      return TRUE;
+    case MTV_STREAM_XZ:
+      image->format = MTV_IMAGE_XZ;
+      return TRUE;
+    case MTV_STREAM_BZIP2:
+      return refuse (probe, error, "is packed with bzip2: unpack it first");
+    case MTV_STREAM_LZ4:
+      return refuse (probe, error, "is packed with lz4: unpack it first");
+    case MTV_STREAM_NONE:
+    default:
+      g_return_val_if_reached (FALSE);
+    }
+}
+
 gboolean
 mtv_image_probe (MtvReader *file, const char *label, MtvImage *image, GCancellable *cancellable,
                  GError **error)
 {
   Probe probe = { file, label, mtv_reader_get_size (file), { 0 }, 0, cancellable };
-  guint8 footer[512];
+  guint8 footer[VHD_FOOTER];
 
   memset (image, 0, sizeof *image);
   probe.head_size = MIN (probe.size, HEAD_SIZE);
@@ -243,16 +301,10 @@ mtv_image_probe (MtvReader *file, const char *label, MtvImage *image, GCancellab
   const char *foreign = find_foreign (&probe);
   if (foreign != NULL)
     return refuse (&probe, error, foreign);
-  if (starts_with (&probe, "\x1f\x8b\x08", 3))
-    image->format = MTV_IMAGE_GZIP;
-  else if (starts_with (&probe, "\x28\xb5\x2f\xfd", 4))
-    image->format = MTV_IMAGE_ZSTD;
-  else if (starts_with (&probe,
-                        "\xfd"
-                        "7zXZ",
-                        5))
-    image->format = MTV_IMAGE_XZ;
-  else if (starts_with (&probe, "KDMV", 4))
+  MtvStreamKind packer = mtv_stream_sniff (probe.head, probe.head_size);
+  if (packer != MTV_STREAM_NONE)
+    return probe_packed (&probe, packer, image, error);
+  if (starts_with (&probe, "KDMV", 4))
     return probe_vmdk (&probe, image, error);
   else if (mtv_vmdk_descriptor_sniff (probe.head, probe.head_size))
     image->format = MTV_IMAGE_VMDK_DESCRIPTOR;
@@ -260,21 +312,16 @@ mtv_image_probe (MtvReader *file, const char *label, MtvImage *image, GCancellab
     return probe_qcow2 (&probe, image, error);
   else if (starts_with (&probe, "vhdxfile", 8))
     return probe_vhdx (&probe, image, error);
-  else if (starts_with (&probe, "conectix", 8) && probe.head_size >= sizeof footer)
-    return probe_vhd (&probe, probe.head, image, error);
+  else if (is_footer (probe.head) && probe.head_size >= sizeof footer)
+    return check_footer (&probe, error) && probe_vhd (&probe, probe.head, image, error);
+  else if (probe.size < VHD_FOOTER)
+    return probe_raw (&probe, image, error);
+  else if (!read_footer (&probe, footer, error))
+    return FALSE;
+  else if (is_footer (footer))
+    return probe_vhd (&probe, footer, image, error);
   else
-    {
-      /* To look at the end of what can only be read in order is to read it all: raw it is. */
-      gboolean has_footer = probe.size >= sizeof footer && !mtv_reader_get_hints (file).in_order;
-
-      if (has_footer
-          && !mtv_reader_read (file, probe.size - sizeof footer, footer, sizeof footer, cancellable,
-                               error))
-        return FALSE;
-      if (has_footer && memcmp (footer, "conectix", 8) == 0)
-        return probe_vhd (&probe, footer, image, error);
-      return probe_raw (&probe, image, error);
-    }
+    return probe_raw (&probe, image, error);
   return TRUE;
 }
 
@@ -318,6 +365,9 @@ mtv_image_open (MtvReader *file, const MtvImage *image, const char *label,
                                                 mtv_file_reader_get_offset (MTV_FILE_READER (file)),
                                                 image->capacity, label, error);
     case MTV_IMAGE_QCOW2:
+      if (!mtv_qcow2_check (file, label, cancellable, error))
+        return NULL;
+      return open_by_nbd (file, image, label, cancellable, error);
     case MTV_IMAGE_VHD:
     case MTV_IMAGE_VHDX:
       return open_by_nbd (file, image, label, cancellable, error);

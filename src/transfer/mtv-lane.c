@@ -19,21 +19,18 @@ mtv_lane_wake (MtvLane *self)
 static void
 make_pieces (MtvLane *self)
 {
-  gsize size = (gsize) MTV_LANE_MAX_PIECES / self->crew->n_lanes * MTV_PIECE_SIZE;
-
-  self->n_pieces = MAX (MTV_LANE_MIN_PIECES, size / MTV_PIECE_SIZE);
-  size = (gsize) self->n_pieces * MTV_PIECE_SIZE;
+  self->n_units = MAX (MTV_LANE_MIN_UNITS, MTV_LANE_MAX_UNITS / self->crew->n_lanes);
+  self->free_units = ~G_GUINT64_CONSTANT (0) >> (64 - self->n_units);
+  gsize size = (gsize) self->n_units * MTV_UNIT_SIZE;
   /* Mapped, so that what an end that hangs still holds of it outlives the lane unharmed. */
   self->arena = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (self->arena == MAP_FAILED)
     g_error ("Cannot allocate %" G_GSIZE_FORMAT " bytes", size);
-  self->pieces = g_new0 (MtvPiece, self->n_pieces);
-  for (guint i = self->n_pieces; i-- > 0;)
-    {
-      self->pieces[i].buffer = self->arena + (gsize) i * MTV_PIECE_SIZE;
-      self->pieces[i].next = self->free_pieces;
-      self->free_pieces = &self->pieces[i];
-    }
+  /* Large pages are what a kernel takes hold of at least expense for a direct write. */
+  (void) madvise (self->arena, size, MADV_HUGEPAGE);
+  self->pieces = g_new0 (MtvPiece, self->n_units);
+  for (guint i = 0; i < self->n_units; i++)
+    self->pieces[i].buffer = self->arena + (gsize) i * MTV_UNIT_SIZE;
 }
 
 static gboolean
@@ -42,7 +39,6 @@ open_channels (MtvLane *self, GError **error)
   const MtvCrewWork *work = &self->crew->work;
   MtvChannel **channels = self->channels;
   GCancellable *cancellable = self->crew->cancellable;
-  gsize size = (gsize) self->n_pieces * MTV_PIECE_SIZE;
 
   if (work->source != NULL)
     {
@@ -62,10 +58,6 @@ open_channels (MtvLane *self, GError **error)
       if (channels[MTV_LANE_WRITTEN] == NULL)
         return FALSE;
     }
-
-  for (guint i = 0; i < MTV_LANE_N_ENDS; i++)
-    if (channels[i] != NULL)
-      mtv_channel_set_arena (channels[i], self->arena, size);
   return TRUE;
 }
 
@@ -78,21 +70,21 @@ close_channels (MtvLane *self)
     if (self->channels[i] != NULL)
       all_free = mtv_channel_free (self->channels[i]) && all_free;
   if (all_free)
-    munmap (self->arena, (gsize) self->n_pieces * MTV_PIECE_SIZE);
+    munmap (self->arena, (gsize) self->n_units * MTV_UNIT_SIZE);
   else
-    g_debug ("An end of a copy hangs, leaving it %u buffers", self->n_pieces);
+    g_debug ("An end of a copy hangs, leaving it %u buffers", self->n_units);
   g_free (self->pieces);
   mtv_lane_free_runs (self);
 }
 
-/* How many pieces may be under way; never so few that a task which is decided about cannot end. */
+/* How many units may be in use; never so few that a task which is decided about cannot end. */
 static guint
 get_allowance (MtvLane *self)
 {
   MtvBudget *budget = self->crew->work.budget;
-  guint64 share = budget != NULL ? mtv_budget_get_share (budget) / MTV_PIECE_SIZE : self->n_pieces;
+  guint64 share = budget != NULL ? mtv_budget_get_share (budget) / MTV_UNIT_SIZE : self->n_units;
 
-  return CLAMP (share, MTV_LANE_MIN_PIECES, self->n_pieces);
+  return CLAMP (share, MTV_LANE_MIN_UNITS, self->n_units);
 }
 
 static void
@@ -128,7 +120,8 @@ issue (MtvLane *self)
   guint limit = blocks ? self->n_used + 1 : allowance;
 
   self->throttled_until_usec = 0;
-  while (!self->stopping && self->n_used < MIN (limit, allowance) && mtv_lane_issue (self))
+  while (!self->stopping && self->n_used < MIN (limit, allowance)
+         && mtv_lane_issue (self, allowance - self->n_used))
     continue;
 }
 

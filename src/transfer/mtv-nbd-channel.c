@@ -2,16 +2,13 @@
 #include "transfer/mtv-nbd-channel.h"
 
 #include "base/mtv-error.h"
+#include "transfer/mtv-nbd-link.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define N_PIECES 64
 #define ZERO_SIZE (128 * 1024 * 1024)
-#define CONNECT_USEC (30 * G_USEC_PER_SEC)
-#define MIN_DELAY_USEC (G_USEC_PER_SEC / 10)
-#define MAX_DELAY_USEC (5 * G_USEC_PER_SEC)
-#define FLUSH_SILENCE 5 /* times as long: a server may have gigabytes to put on a disk */
 
 /* MtvIo.reserved */
 enum
@@ -55,11 +52,7 @@ typedef struct
 struct _NbdChannel
 {
   MtvChannel channel;
-  MtvNbdRemote *remote;   /* (unowned) */
-  struct nbd_handle *nbd; /* (owned) (nullable) */
-  gboolean is_ready;      /* past the handshake */
-  gboolean is_broken;     /* dispatch has to close it */
-  GError *reason;         /* (owned) (nullable) for which the last connection ended */
+  MtvNbdLink link;
 
   Queue waiting;
   guint64 started; /* bytes of its first, that pieces were made for */
@@ -74,13 +67,6 @@ struct _NbdChannel
   guint n_sent;
   gboolean is_alone; /* nothing may go on beside the one piece that is under way */
   guint n_flushes;   /* of n_sent */
-
-  gint64 connected_at; /* when the attempt began */
-  gint64 answered_at;  /* or when the wait for an answer began */
-  gint64 lost_at;      /* since when the server is being looked for; 0: it is not */
-  gint64 retry_at;
-  gint64 delay_usec;
-  guint n_silences; /* since the last answer */
 };
 
 static void
@@ -158,7 +144,7 @@ describe (MtvIo *io)
 static GError *
 piece_error (NbdChannel *self, Piece *piece)
 {
-  MtvNbdRemote *remote = self->remote;
+  MtvNbdRemote *remote = self->link.remote;
   GError *error = NULL;
 
   if (piece->errnum == EINVAL && piece->length % remote->min_block != 0)
@@ -208,16 +194,38 @@ extents_cb (void *data, const char *context, uint64_t offset, uint32_t *entries,
   return 0;
 }
 
-static int64_t
-submit_to_libnbd (struct nbd_handle *nbd, Piece *piece)
+static int
+chunk_cb (void *data, const void *buffer, size_t length, uint64_t offset, unsigned status,
+          int *errnum)
 {
+  (void) data, (void) buffer, (void) length, (void) offset, (void) status, (void) errnum;
+  return 0; /* libnbd has it where it belongs */
+}
+
+/* A server that need not look for holes in what it answers reads faster: where they are was asked
+ * before. */
+static int64_t
+submit_read (NbdChannel *self, Piece *piece, nbd_completion_callback done)
+{
+  nbd_chunk_callback chunk = { .callback = chunk_cb };
+
+  if (!self->link.reads_whole)
+    return nbd_aio_pread (self->link.nbd, piece->buffer, piece->length, piece->offset, done, 0);
+  return nbd_aio_pread_structured (self->link.nbd, piece->buffer, piece->length, piece->offset,
+                                   chunk, done, LIBNBD_CMD_FLAG_DF);
+}
+
+static int64_t
+submit_to_libnbd (NbdChannel *self, Piece *piece)
+{
+  struct nbd_handle *nbd = self->link.nbd;
   nbd_completion_callback done = { .callback = answered_cb, .user_data = piece };
   nbd_extent_callback extents = { .callback = extents_cb, .user_data = piece->buffer };
 
   switch (piece->kind)
     {
     case MTV_IO_READ:
-      return nbd_aio_pread (nbd, piece->buffer, piece->length, piece->offset, done, 0);
+      return submit_read (self, piece, done);
     case MTV_IO_WRITE:
       return nbd_aio_pwrite (nbd, piece->buffer, piece->length, piece->offset, done, 0);
     case MTV_IO_ZERO:
@@ -236,7 +244,7 @@ send_piece (NbdChannel *self, Piece *piece)
   GError *error = NULL;
 
   if (piece->kind == MTV_IO_FLUSH
-      && !mtv_nbd_remote_begin_flush (self->remote, &piece->mark, &error))
+      && !mtv_nbd_remote_begin_flush (self->link.remote, &piece->mark, &error))
     {
       fail (self, piece->io, error);
       release (self, piece);
@@ -245,11 +253,11 @@ send_piece (NbdChannel *self, Piece *piece)
   piece->state = SENT;
   self->n_flushes += piece->kind == MTV_IO_FLUSH;
   if (self->n_sent++ == 0)
-    self->answered_at = g_get_monotonic_time ();
-  if (submit_to_libnbd (self->nbd, piece) >= 0 || piece->state != SENT)
+    self->link.answered_at = g_get_monotonic_time ();
+  if (submit_to_libnbd (self, piece) >= 0 || piece->state != SENT)
     return;
   int errnum = nbd_get_errno () != 0 ? nbd_get_errno () : EINVAL;
-  if (nbd_aio_is_dead (self->nbd) || nbd_aio_is_closed (self->nbd))
+  if (nbd_aio_is_dead (self->link.nbd) || nbd_aio_is_closed (self->link.nbd))
     errnum = ENOTCONN;
   answered_cb (piece, &errnum);
 }
@@ -260,19 +268,19 @@ get_step (NbdChannel *self, int kind)
   static const guint64 zeroes_size = 64 * 1024;
 
   if (kind != MTV_IO_ZERO)
-    return self->remote->max_data;
-  return self->remote->can_zero ? ZERO_SIZE : MIN (zeroes_size, self->remote->max_data);
+    return self->link.remote->max_data;
+  return self->link.remote->can_zero ? ZERO_SIZE : MIN (zeroes_size, self->link.remote->max_data);
 }
 
 /* A part of a block goes through a copy of the block: the server takes whole ones. */
 static void
 cut_part (NbdChannel *self, Piece *piece, guint64 at)
 {
-  guint64 min = self->remote->min_block;
+  guint64 min = self->link.remote->min_block;
 
   piece->kind = MTV_IO_READ;
   piece->offset = at / min * min;
-  piece->length = MIN (min, self->remote->size - piece->offset);
+  piece->length = MIN (min, self->link.remote->size - piece->offset);
   piece->buffer = piece->bounce = g_malloc (min);
   /* Whoever else writes to the block meanwhile would have it undone. */
   self->is_alone = piece->io->kind != MTV_IO_READ;
@@ -287,7 +295,7 @@ cut_whole (NbdChannel *self, Piece *piece, guint64 at, guint64 length)
   piece->offset = at;
   piece->length = MIN (length, get_step (self, io->kind));
   piece->buffer = io->kind == MTV_IO_ZERO ? NULL : io->buffer + (at - io->offset);
-  if (io->kind == MTV_IO_ZERO && !self->remote->can_zero)
+  if (io->kind == MTV_IO_ZERO && !self->link.remote->can_zero)
     {
       piece->kind = MTV_IO_WRITE;
       piece->buffer = (guint8 *) zeroes;
@@ -299,8 +307,8 @@ cut_whole (NbdChannel *self, Piece *piece, guint64 at, guint64 length)
 static guint64
 whole_blocks (NbdChannel *self, guint64 at, guint64 end)
 {
-  guint64 min = self->remote->min_block;
-  guint64 stop = end == self->remote->size ? end : end / min * min;
+  guint64 min = self->link.remote->min_block;
+  guint64 stop = end == self->link.remote->size ? end : end / min * min;
 
   return at % min == 0 && stop > at ? stop - at : 0;
 }
@@ -310,7 +318,7 @@ static guint64
 cut (NbdChannel *self, Piece *piece)
 {
   MtvIo *io = piece->io;
-  guint64 min = self->remote->min_block;
+  guint64 min = self->link.remote->min_block;
   guint64 at = io->offset + self->started;
   guint64 end = io->offset + io->length;
   guint64 whole = whole_blocks (self, at, end);
@@ -325,7 +333,7 @@ cut (NbdChannel *self, Piece *piece)
     {
       piece->buffer = io->buffer;
       piece->offset = at / min * min;
-      piece->length = MIN ((end + min - 1) / min * min, self->remote->size) - piece->offset;
+      piece->length = MIN ((end + min - 1) / min * min, self->link.remote->size) - piece->offset;
       return end;
     }
   if (whole > 0)
@@ -354,7 +362,7 @@ start_piece (NbdChannel *self)
     {
       pop_waiting (self);
       finish_if_done (self, io);
-      self->lost_at = self->delay_usec = 0;
+      self->link.lost_at = self->link.delay_usec = 0;
       return TRUE;
     }
   if (self->n_unused == 0 || self->is_alone
@@ -422,9 +430,9 @@ take_answer (NbdChannel *self, Piece *piece)
       return FALSE;
     }
   if (piece->kind == MTV_IO_WRITE || piece->kind == MTV_IO_ZERO)
-    mtv_nbd_remote_add_written (self->remote);
+    mtv_nbd_remote_add_written (self->link.remote);
   else if (piece->kind == MTV_IO_FLUSH
-           && !mtv_nbd_remote_end_flush (self->remote, piece->mark, &error))
+           && !mtv_nbd_remote_end_flush (self->link.remote, piece->mark, &error))
     fail (self, piece->io, error);
   return TRUE;
 }
@@ -441,41 +449,32 @@ take_answers (NbdChannel *self)
       /* ENOTCONN is libnbd's, for what was never answered; ESHUTDOWN the server's. */
       if (piece->errnum == ENOTCONN || piece->errnum == ESHUTDOWN)
         {
-          self->is_broken = TRUE;
+          self->link.is_broken = TRUE;
           queue_piece (self, piece);
           continue;
         }
       heard = TRUE;
+      if (piece->errnum == EOVERFLOW && piece->kind == MTV_IO_READ && self->link.reads_whole)
+        {
+          self->link.reads_whole
+              = FALSE; /* the protocol's way to say that this is too much for that */
+          queue_piece (self, piece);
+          continue;
+        }
       if (piece->errnum != 0)
         fail (self, piece->io, piece_error (self, piece));
       if (piece->errnum != 0 || take_answer (self, piece))
         release (self, piece);
     }
   self->n_answered = 0;
-  if (!heard)
-    return;
-  self->answered_at = g_get_monotonic_time ();
-  self->lost_at = self->delay_usec = 0;
-  self->n_silences = 0;
-}
-
-static void
-set_reason (NbdChannel *self, const char *text)
-{
-  g_clear_error (&self->reason);
-  g_set_error (&self->reason, MTV_ERROR, MTV_ERROR_UNREACHABLE,
-               "Cannot reach the NBD server of %s: %s", self->remote->label, text);
+  if (heard)
+    mtv_nbd_link_heard (&self->link);
 }
 
 /* What was sent will have to be sent again. */
 static void
-close_connection (NbdChannel *self)
+queue_sent (NbdChannel *self)
 {
-  g_clear_pointer (&self->nbd, nbd_close);
-  if (self->is_ready)
-    mtv_nbd_remote_lost (self->remote);
-  self->is_ready = FALSE;
-  self->is_broken = FALSE;
   for (guint i = 0; i < N_PIECES; i++)
     if (self->pieces[i].state == SENT)
       queue_piece (self, &self->pieces[i]);
@@ -483,9 +482,8 @@ close_connection (NbdChannel *self)
 }
 
 static void
-give_up (NbdChannel *self, const GError *error)
+fail_all (NbdChannel *self, const GError *error)
 {
-  close_connection (self);
   for (guint i = 0; i < N_PIECES; i++)
     if (self->pieces[i].state == QUEUED)
       {
@@ -500,117 +498,21 @@ give_up (NbdChannel *self, const GError *error)
       fail (self, io, g_error_copy (error));
       finish_if_done (self, io);
     }
-  self->lost_at = self->retry_at = self->delay_usec = 0;
-  self->n_silences = 0;
 }
 
-/* After the connection, or an attempt at one, came to its end for self->reason. */
 static void
-lose (NbdChannel *self, gint64 now)
+handle (NbdChannel *self, MtvNbdLinkEvent event)
 {
-  gboolean is_late = self->lost_at != 0 && now - self->lost_at >= self->remote->patience_usec;
-
-  if (is_late || self->n_silences > 1 || !self->remote->known)
-    {
-      if (self->remote->known)
-        self->reason->code = MTV_ERROR_UNREACHABLE;
-      give_up (self, self->reason);
-      return;
-    }
-  close_connection (self);
-  self->retry_at = now + self->delay_usec;
-  self->delay_usec = CLAMP (self->delay_usec * 2, MIN_DELAY_USEC, MAX_DELAY_USEC);
+  if (event != MTV_NBD_LINK_SAME)
+    queue_sent (self);
+  if (event == MTV_NBD_LINK_GIVEN_UP)
+    fail_all (self, self->link.reason);
 }
 
 static gboolean
 has_work (NbdChannel *self)
 {
   return self->waiting.first != NULL || self->n_unused < N_PIECES;
-}
-
-static void
-connect_again (NbdChannel *self)
-{
-  gint64 now = g_get_monotonic_time ();
-
-  if (self->lost_at == 0)
-    self->lost_at = now;
-  if (now < self->retry_at)
-    return;
-  g_clear_error (&self->reason);
-  self->connected_at = now;
-  self->nbd = mtv_nbd_remote_connect (self->remote, &self->reason);
-  if (self->nbd == NULL)
-    lose (self, now);
-}
-
-/* Lets libnbd move what it can. */
-static void
-pump (NbdChannel *self, short revents)
-{
-  const short broken = POLLHUP | POLLERR;
-  unsigned direction = nbd_aio_get_direction (self->nbd);
-  int ok = 0;
-
-  if ((direction & LIBNBD_AIO_DIRECTION_READ) && (revents & (POLLIN | broken)))
-    ok = nbd_aio_notify_read (self->nbd);
-  else if ((direction & LIBNBD_AIO_DIRECTION_WRITE) && (revents & (POLLOUT | broken)))
-    ok = nbd_aio_notify_write (self->nbd);
-  if (ok < 0)
-    {
-      g_clear_error (&self->reason);
-      mtv_nbd_remote_set_error (self->remote, !self->is_ready, &self->reason);
-    }
-  if (nbd_aio_is_dead (self->nbd) || nbd_aio_is_closed (self->nbd))
-    self->is_broken = TRUE;
-}
-
-static void
-accept_server (NbdChannel *self)
-{
-  g_autoptr (GError) error = NULL;
-
-  if (self->is_ready || self->is_broken || nbd_aio_is_ready (self->nbd) <= 0)
-    return;
-  self->is_ready = mtv_nbd_remote_accept (self->remote, self->nbd, &error);
-  if (!self->is_ready)
-    give_up (self, error);
-}
-
-/* Until when something has to happen on the connection; 0: for ever. */
-static gint64
-get_deadline (NbdChannel *self)
-{
-  MtvNbdRemote *remote = self->remote;
-
-  if (self->is_ready)
-    return self->n_sent == 0
-               ? 0
-               : self->answered_at
-                     + remote->silence_usec * (self->n_flushes > 0 ? FLUSH_SILENCE : 1);
-  if (remote->known && remote->patience_usec > 0)
-    return MIN (self->connected_at + CONNECT_USEC, self->lost_at + remote->patience_usec);
-  return self->connected_at + CONNECT_USEC;
-}
-
-/* Ends a connection that broke or on which nothing happens. */
-static void
-check_connection (NbdChannel *self)
-{
-  gint64 deadline = get_deadline (self);
-  gboolean is_silent = FALSE;
-
-  if (!self->is_broken && deadline != 0)
-    is_silent = g_get_monotonic_time () >= deadline;
-  if (is_silent)
-    {
-      set_reason (self, "it does not answer");
-      self->n_silences += self->is_ready;
-    }
-  else if (self->is_broken && self->reason == NULL)
-    set_reason (self, "it ended the connection");
-  if (is_silent || self->is_broken)
-    lose (self, g_get_monotonic_time ());
 }
 
 /* What is submitted meanwhile is reported the next time, so that a caller that always has more
@@ -637,7 +539,7 @@ nbd_channel_submit (MtvChannel *channel, MtvIo *io)
   io->reserved[ERROR] = NULL;
   io->reserved[PENDING] = NULL;
   push (&self->waiting, io);
-  if (self->is_ready && !self->is_broken)
+  if (self->link.is_ready && !self->link.is_broken)
     start (self);
 }
 
@@ -654,14 +556,14 @@ nbd_channel_prepare (MtvChannel *channel, struct pollfd *fd)
 
   fd->fd = -1;
   fd->events = 0;
-  if (self->done.first != NULL || self->n_answered > 0 || self->is_broken)
+  if (self->done.first != NULL || self->n_answered > 0 || self->link.is_broken)
     return 0;
-  if (self->nbd == NULL)
-    return has_work (self) ? msec_until (self->retry_at) : -1;
+  if (self->link.nbd == NULL)
+    return has_work (self) ? msec_until (self->link.retry_at) : -1;
 
-  unsigned direction = nbd_aio_get_direction (self->nbd);
-  gint64 deadline = get_deadline (self);
-  fd->fd = nbd_aio_get_fd (self->nbd);
+  unsigned direction = nbd_aio_get_direction (self->link.nbd);
+  gint64 deadline = mtv_nbd_link_get_deadline (&self->link, self->n_sent, self->n_flushes);
+  fd->fd = nbd_aio_get_fd (self->link.nbd);
   if (direction & LIBNBD_AIO_DIRECTION_READ)
     fd->events |= POLLIN;
   if (direction & LIBNBD_AIO_DIRECTION_WRITE)
@@ -674,16 +576,14 @@ nbd_channel_dispatch (MtvChannel *channel, short revents)
 {
   NbdChannel *self = (NbdChannel *) channel;
 
-  if (self->nbd != NULL)
-    pump (self, revents);
+  if (self->link.nbd != NULL)
+    mtv_nbd_link_pump (&self->link, revents);
   take_answers (self);
-  if (self->nbd != NULL)
-    accept_server (self);
-  if (self->nbd != NULL)
-    check_connection (self);
-  if (self->nbd == NULL && has_work (self))
-    connect_again (self);
-  if (self->is_ready)
+  if (self->link.nbd != NULL)
+    handle (self, mtv_nbd_link_check (&self->link, self->n_sent, self->n_flushes));
+  if (self->link.nbd == NULL && has_work (self))
+    handle (self, mtv_nbd_link_connect (&self->link));
+  if (self->link.is_ready)
     start (self);
   report (self);
 }
@@ -693,9 +593,7 @@ nbd_channel_free (MtvChannel *channel)
 {
   NbdChannel *self = (NbdChannel *) channel;
 
-  if (self->is_ready && self->n_sent == 0)
-    nbd_aio_disconnect (self->nbd, 0); /* said, not waited for */
-  nbd_close (self->nbd);               /* libnbd's hold on the buffers ends here */
+  mtv_nbd_link_end (&self->link, self->n_sent > 0); /* libnbd's hold on the buffers, too */
   for (guint i = 0; i < N_PIECES; i++)
     if (self->pieces[i].state != UNUSED)
       {
@@ -704,7 +602,6 @@ nbd_channel_free (MtvChannel *channel)
       }
   while (self->done.first != NULL)
     g_clear_error ((GError **) &pop (&self->done)->reserved[ERROR]);
-  g_clear_error (&self->reason);
   g_free (self);
   return TRUE;
 }
@@ -713,11 +610,11 @@ MtvChannel *
 mtv_nbd_channel_new (MtvNbdRemote *remote)
 {
   static const MtvChannelFuncs funcs
-      = { nbd_channel_submit, nbd_channel_prepare, nbd_channel_dispatch, NULL, nbd_channel_free };
+      = { nbd_channel_submit, nbd_channel_prepare, nbd_channel_dispatch, nbd_channel_free };
   NbdChannel *self = g_new0 (NbdChannel, 1);
 
   self->channel.funcs = &funcs;
-  self->remote = remote;
+  self->link.remote = remote;
   for (guint i = 0; i < N_PIECES; i++)
     {
       self->pieces[i].channel = self;

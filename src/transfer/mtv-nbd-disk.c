@@ -322,6 +322,20 @@ open_disk (MtvNbdRemote *remote, GObject *owner, GCancellable *cancellable, GErr
   return g_steal_pointer (&self);
 }
 
+static MtvNbdDisk *
+open_local (const char *socket_path, gboolean writable, const char *bitmap, GObject *owner,
+            const char *label, GError **error)
+{
+  MtvNbdRemote *remote = mtv_nbd_remote_new (label, writable);
+
+  remote->socket_path = g_strdup (socket_path);
+  remote->patience_usec = 0;
+  remote->silence_usec = LOCAL_SILENCE_USEC;
+  if (bitmap != NULL)
+    remote->context = g_strconcat ("qemu:dirty-bitmap:", bitmap, NULL);
+  return open_disk (remote, owner, NULL, error);
+}
+
 MtvNbdDisk *
 mtv_nbd_disk_new (const char *socket_path, gboolean writable, GObject *owner, const char *label,
                   GError **error)
@@ -329,11 +343,17 @@ mtv_nbd_disk_new (const char *socket_path, gboolean writable, GObject *owner, co
   g_return_val_if_fail (socket_path != NULL && label != NULL, NULL);
   g_return_val_if_fail (owner == NULL || G_IS_OBJECT (owner), NULL);
 
-  MtvNbdRemote *remote = mtv_nbd_remote_new (label, writable);
-  remote->socket_path = g_strdup (socket_path);
-  remote->patience_usec = 0;
-  remote->silence_usec = LOCAL_SILENCE_USEC;
-  return open_disk (remote, owner, NULL, error);
+  return open_local (socket_path, writable, NULL, owner, label, error);
+}
+
+MtvNbdDisk *
+mtv_nbd_disk_new_with_bitmap (const char *socket_path, const char *bitmap, GObject *owner,
+                              const char *label, GError **error)
+{
+  g_return_val_if_fail (socket_path != NULL && bitmap != NULL && label != NULL, NULL);
+  g_return_val_if_fail (owner == NULL || G_IS_OBJECT (owner), NULL);
+
+  return open_local (socket_path, FALSE, bitmap, owner, label, error);
 }
 
 /* Sets @user to what stands before the host. */

@@ -26,6 +26,10 @@ G_DECLARE_FINAL_TYPE (MtvNbdDisk, mtv_nbd_disk, MTV, NBD_DISK, GObject)
 MtvNbdDisk *mtv_nbd_disk_new (const char *socket_path, gboolean writable, GObject *owner,
                               const char *label, GError **error);
 
+/* The same, read-only, with a @bitmap of QEMU's server for mtv_nbd_disk_get_changes(). */
+MtvNbdDisk *mtv_nbd_disk_new_with_bitmap (const char *socket_path, const char *bitmap,
+                                          GObject *owner, const char *label, GError **error);
+
 /* @uri: nbd://, nbds://, nbd+unix:// or nbds+unix:// (the NBD project's doc/uri.md). With TLS the
  * server's certificate is verified. As libnbd takes them, tls-psk-file=FILE and
  * tls-certificates=DIRECTORY, and socket=PATH, name local files, which this process opens: who may

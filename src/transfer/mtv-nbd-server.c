@@ -12,13 +12,15 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define READY_TIMEOUT_USEC (60 * G_USEC_PER_SEC)
 #define STOP_TIMEOUT_USEC (120 * G_USEC_PER_SEC) /* it writes its caches out first */
 #define LISTEN_FD 3                              /* SD_LISTEN_FDS_START, see sd_listen_fds(3) */
-#define IMAGE_FD 4 /* the image, or the connection to our export of it */
+#define EXEC_WITH_PID "LISTEN_PID=$$ exec \"$0\" \"$@\""
+#define IMAGE_FD 4 /* the image, or the connection to our export of it; then those behind it */
 #define MAX_CONNECTIONS "16"
 #define MAX_STDERR 4096
 
@@ -123,19 +125,45 @@ image_json (const char *format, const char *protocol)
                           protocol);
 }
 
+/* From the last to the first; a raw image has no backing file. */
+static char *
+chain_json (const MtvNbdLayer *layers, guint n_layers)
+{
+  g_autofree char *node = NULL;
+
+  for (guint i = n_layers; i-- > 0;)
+    {
+      struct stat status = { 0 };
+      gboolean is_device = fstat (layers[i].fd, &status) == 0 && S_ISBLK (status.st_mode);
+      gboolean is_raw = strcmp (layers[i].format, "raw") == 0;
+      g_autofree char *behind = g_steal_pointer (&node);
+      g_autofree char *backing
+          = is_raw ? g_strdup ("")
+                   : g_strdup_printf ("\"backing\":%s,", behind != NULL ? behind : "null");
+
+      node = g_strdup_printf (
+          "{\"driver\":\"%s\",%s\"file\":{\"driver\":\"%s\",\"filename\":\"/proc/self/fd/%u\"}}",
+          layers[i].format, backing, is_device ? "host_device" : "file", IMAGE_FD + i);
+    }
+  return g_strconcat ("json:", node, NULL);
+}
+
 /* LISTEN_PID has to be the child's own, which only the child knows: hence the shell. */
 static GStrv
-build_argv (const char *qemu_nbd, const char *image, gboolean writable, gboolean direct)
+build_argv (const char *qemu_nbd, const char *image, const char *bitmap, gboolean writable,
+            gboolean direct)
 {
   g_autoptr (GStrvBuilder) argv = g_strv_builder_new ();
 
-  g_strv_builder_add_many (argv, "/bin/sh", "-c", "LISTEN_PID=$$ exec \"$0\" \"$@\"", qemu_nbd,
-                           "--persistent", "--shared=" MAX_CONNECTIONS, "--aio=threads", NULL);
+  g_strv_builder_add_many (argv, "/bin/sh", "-c", EXEC_WITH_PID, qemu_nbd, "--persistent",
+                           "--shared=" MAX_CONNECTIONS, "--aio=threads", NULL);
   if (writable)
     g_strv_builder_add_many (argv, direct ? "--cache=none" : "--cache=writeback", "--discard=unmap",
                              "--detect-zeroes=unmap", NULL);
   else
     g_strv_builder_add_many (argv, "--read-only", "--cache=writeback", NULL);
+  if (bitmap != NULL)
+    g_strv_builder_add_many (argv, "--bitmap", bitmap, NULL);
   g_strv_builder_add (argv, image);
   return g_strv_builder_end (argv);
 }
@@ -261,11 +289,12 @@ make_directory (MtvNbdServer *self, GError **error)
 }
 
 static void
-spawn (MtvNbdServer *self, int listen_fd, int image_fd)
+spawn (MtvNbdServer *self, int listen_fd, const int *image_fds, guint n_images)
 {
   self->launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
   g_subprocess_launcher_take_fd (self->launcher, listen_fd, LISTEN_FD);
-  g_subprocess_launcher_take_fd (self->launcher, image_fd, IMAGE_FD);
+  for (guint i = 0; i < n_images; i++)
+    g_subprocess_launcher_take_fd (self->launcher, image_fds[i], IMAGE_FD + (int) i);
   g_subprocess_launcher_setenv (self->launcher, "LISTEN_FDS", "1", TRUE);
   g_subprocess_launcher_setenv (self->launcher, "LC_ALL", "C", TRUE);
   g_subprocess_launcher_unsetenv (self->launcher, "LISTEN_FDNAMES");
@@ -362,18 +391,26 @@ server_new (const char *label, GError **error)
   return self;
 }
 
-/* Consumes @image_fd. */
+static void
+close_all (const int *fds, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    close (fds[i]);
+}
+
+/* Consumes @image_fds. */
 static gboolean
-start (MtvNbdServer *self, int image_fd, GCancellable *cancellable, GError **error)
+start (MtvNbdServer *self, const int *image_fds, guint n_images, GCancellable *cancellable,
+       GError **error)
 {
   int listen_fd = make_directory (self, error) ? listen_on (self, error) : -1;
 
   if (listen_fd < 0)
     {
-      close (image_fd);
+      close_all (image_fds, n_images);
       return FALSE;
     }
-  spawn (self, listen_fd, image_fd);
+  spawn (self, listen_fd, image_fds, n_images);
   return wait_for_spawn (self, error) && wait_until_ready (self, cancellable, error);
 }
 
@@ -393,8 +430,8 @@ mtv_nbd_server_new (int fd, const char *format, gboolean writable, const char *l
   g_autofree char *file
       = g_strdup_printf ("{\"driver\":\"file\",\"filename\":\"/proc/self/fd/%d\"}", IMAGE_FD);
   g_autofree char *image = image_json (format, file);
-  self->argv = build_argv (self->program, image, writable, direct);
-  return start (self, image_fd, cancellable, error) ? g_steal_pointer (&self) : NULL;
+  self->argv = build_argv (self->program, image, NULL, writable, direct);
+  return start (self, &image_fd, 1, cancellable, error) ? g_steal_pointer (&self) : NULL;
 }
 
 MtvNbdServer *
@@ -415,8 +452,89 @@ mtv_nbd_server_new_for_reader (MtvReader *file, const char *format, const char *
   g_autofree char *connection = g_strdup_printf (
       "{\"driver\":\"nbd\",\"server\":{\"type\":\"fd\",\"str\":\"%d\"}}", IMAGE_FD);
   g_autofree char *image = image_json (format, connection);
-  self->argv = build_argv (self->program, image, FALSE, FALSE);
-  return start (self, image_fd, cancellable, error) ? g_steal_pointer (&self) : NULL;
+  self->argv = build_argv (self->program, image, NULL, FALSE, FALSE);
+  return start (self, &image_fd, 1, cancellable, error) ? g_steal_pointer (&self) : NULL;
+}
+
+MtvNbdServer *
+mtv_nbd_server_new_for_chain (const MtvNbdLayer *layers, guint n_layers, const char *bitmap,
+                              const char *label, GCancellable *cancellable, GError **error)
+{
+  int fds[MTV_NBD_MAX_LAYERS];
+  gboolean direct;
+
+  g_return_val_if_fail (n_layers > 0 && n_layers <= MTV_NBD_MAX_LAYERS, NULL);
+  g_return_val_if_fail (label != NULL, NULL);
+
+  g_autoptr (MtvNbdServer) self = server_new (label, error);
+  if (self == NULL)
+    return NULL;
+  for (guint i = 0; i < n_layers; i++)
+    {
+      fds[i] = reopen_image (layers[i].fd, FALSE, label, &direct, error);
+      if (fds[i] >= 0)
+        continue;
+      close_all (fds, i);
+      return NULL;
+    }
+  g_autofree char *image = chain_json (layers, n_layers);
+  self->argv = build_argv (self->program, image, bitmap, FALSE, FALSE);
+  return start (self, fds, n_layers, cancellable, error) ? g_steal_pointer (&self) : NULL;
+}
+
+/* A pipe with all of @secret in it, to be read. */
+static int
+make_secret (const char *secret, const char *label, GError **error)
+{
+  gsize length = secret != NULL ? strlen (secret) : 0;
+  int fds[2] = { -1, -1 };
+
+  if (pipe2 (fds, O_CLOEXEC | O_NONBLOCK) == 0
+      && (length == 0 || write (fds[1], secret, length) == (gssize) length)
+      && fcntl (fds[0], F_SETFL, 0) == 0)
+    {
+      close (fds[1]);
+      return fds[0];
+    }
+  mtv_error_set_errno (error, errno, "Cannot make a pipe for the NBD server of %s", label);
+  for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
+    if (fds[i] >= 0)
+      close (fds[i]);
+  return -1;
+}
+
+MtvNbdServer *
+mtv_nbd_server_new_for_program (const char *const *argv, const char *secret, const char *label,
+                                GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (argv != NULL && argv[0] != NULL && label != NULL, NULL);
+  G_STATIC_ASSERT (MTV_NBD_SERVER_SECRET_FD == IMAGE_FD);
+
+  g_autoptr (MtvNbdServer) self = g_object_new (MTV_TYPE_NBD_SERVER, NULL);
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_autoptr (GError) problem = NULL;
+
+  self->label = g_strdup (label);
+  g_strv_builder_add_many (builder, "/bin/sh", "-c", EXEC_WITH_PID, NULL);
+  g_strv_builder_addv (builder, (const char **) argv);
+  self->argv = g_strv_builder_end (builder);
+  int fd = make_secret (secret, label, error);
+  if (fd < 0)
+    return NULL;
+  if (start (self, &fd, 1, cancellable, &problem))
+    return g_steal_pointer (&self);
+  if (g_error_matches (problem, MTV_ERROR, MTV_ERROR_BAD_DATA))
+    problem->code = MTV_ERROR_FAILED; /* there is no image that could be bad */
+  g_propagate_error (error, g_steal_pointer (&problem));
+  return NULL;
+}
+
+char *
+mtv_nbd_server_get_said (MtvNbdServer *self)
+{
+  g_return_val_if_fail (MTV_IS_NBD_SERVER (self), NULL);
+
+  return read_stderr (self);
 }
 
 const char *

@@ -24,6 +24,33 @@ MtvNbdServer *mtv_nbd_server_new (int fd, const char *format, gboolean writable,
 MtvNbdServer *mtv_nbd_server_new_for_reader (MtvReader *file, const char *format, const char *label,
                                              GCancellable *cancellable, GError **error);
 
+/* Another program that serves what it likes on the socket that it inherits, by systemd's protocol,
+ * such as nbdkit. @argv: with the path of the program. @secret: (nullable) what it can read from
+ * descriptor 4 (MTV_NBD_SERVER_SECRET_FD) up to its end, and nobody sees. One that ends instead of
+ * serving is MTV_ERROR_FAILED with what it said. */
+#define MTV_NBD_SERVER_SECRET_FD 4
+MtvNbdServer *mtv_nbd_server_new_for_program (const char *const *argv, const char *secret,
+                                              const char *label, GCancellable *cancellable,
+                                              GError **error);
+
+/* What the child wrote to its standard error so far, the first of it. (transfer full) */
+char *mtv_nbd_server_get_said (MtvNbdServer *self);
+/* One image of a chain of them. */
+typedef struct
+{
+  int fd;             /* a file or a block device, as mtv_nbd_server_new() takes it */
+  const char *format; /* "qcow2" or "raw" */
+} MtvNbdLayer;
+
+#define MTV_NBD_MAX_LAYERS 32
+
+/* Read-only, a disk in several images: the first is the disk's, each of the others the backing file
+ * of the one before it, whatever the headers name; 1 to MTV_NBD_MAX_LAYERS. @bitmap (nullable) is
+ * kept in the first, and served for mtv_nbd_disk_new_with_bitmap(). */
+MtvNbdServer *mtv_nbd_server_new_for_chain (const MtvNbdLayer *layers, guint n_layers,
+                                            const char *bitmap, const char *label,
+                                            GCancellable *cancellable, GError **error);
+
 /* A Unix socket's path; the export's name is empty. */
 const char *mtv_nbd_server_get_socket (MtvNbdServer *self);
 

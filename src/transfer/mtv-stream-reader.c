@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define CHUNK (256 * 1024) /* bytes of the file, or of its contents, at a time */
+#define TAIL 512           /* what a disk's format may be known by, without reading all of it */
 
 #define MTV_TYPE_STREAM_READER (mtv_stream_reader_get_type ())
 G_DECLARE_FINAL_TYPE (MtvStreamReader, mtv_stream_reader, MTV, STREAM_READER, GObject)
@@ -21,6 +22,8 @@ struct _MtvStreamReader
   int filter;        /* libarchive's */
   char *label;       /* (owned) */
   guint64 size;
+  guint8 tail[TAIL]; /* of the contents, where they were counted */
+  gsize tail_length;
 
   GMutex lock;
   struct _Stream *stream; /* (owned) (nullable) at rest */
@@ -44,35 +47,32 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (MtvStreamReader, mtv_stream_reader, G_TYPE_OBJECT
                                G_IMPLEMENT_INTERFACE (MTV_TYPE_READER,
                                                       mtv_stream_reader_reader_init))
 
+/* By MtvStreamKind. */
 static const struct
 {
   int filter;
   const char *magic;
   gsize length;
 } formats[] = {
-  { ARCHIVE_FILTER_GZIP, "\x1f\x8b\x08", 3 },
-  { ARCHIVE_FILTER_ZSTD, "\x28\xb5\x2f\xfd", 4 },
-  { ARCHIVE_FILTER_XZ,
-    "\xfd"
-    "7zXZ",
-    6 },
-  { ARCHIVE_FILTER_BZIP2, "BZh", 3 },
-  { ARCHIVE_FILTER_LZ4, "\x04\x22\x4d\x18", 4 },
+  [MTV_STREAM_NONE] = { ARCHIVE_FILTER_NONE, NULL, 0 },
+  [MTV_STREAM_GZIP] = { ARCHIVE_FILTER_GZIP, "\x1f\x8b\x08", 3 },
+  [MTV_STREAM_ZSTD] = { ARCHIVE_FILTER_ZSTD, "\x28\xb5\x2f\xfd", 4 },
+  [MTV_STREAM_XZ] = { ARCHIVE_FILTER_XZ,
+                      "\xfd"
+                      "7zXZ",
+                      6 },
+  [MTV_STREAM_BZIP2] = { ARCHIVE_FILTER_BZIP2, "BZh", 3 },
+  [MTV_STREAM_LZ4] = { ARCHIVE_FILTER_LZ4, "\x04\x22\x4d\x18", 4 },
 };
 
-static int
-filter_for (const guint8 head[], gsize length)
+MtvStreamKind
+mtv_stream_sniff (const guint8 head[], gsize length)
 {
-  for (gsize i = 0; i < G_N_ELEMENTS (formats); i++)
-    if (length >= formats[i].length && memcmp (head, formats[i].magic, formats[i].length) == 0)
-      return formats[i].filter;
-  return ARCHIVE_FILTER_NONE;
-}
-
-gboolean
-mtv_stream_reader_is_packed (const guint8 head[], gsize length)
-{
-  return filter_for (head, length) != ARCHIVE_FILTER_NONE;
+  for (guint kind = MTV_STREAM_GZIP; kind < G_N_ELEMENTS (formats); kind++)
+    if (length >= formats[kind].length
+        && memcmp (head, formats[kind].magic, formats[kind].length) == 0)
+      return kind;
+  return MTV_STREAM_NONE;
 }
 
 static gboolean
@@ -282,6 +282,11 @@ stream_reader_read (MtvReader *reader, guint64 offset, gpointer buffer, gsize le
 
   if (length == 0)
     return TRUE;
+  if (self->tail_length > 0 && offset >= self->size - self->tail_length)
+    {
+      memcpy (buffer, self->tail + (offset - (self->size - self->tail_length)), length);
+      return TRUE;
+    }
   g_autoptr (Stream) stream = take_stream (self, offset, cancellable, error);
   if (!stream || !unpack (self, stream, NULL, offset - stream->out, cancellable, error)
       || !unpack (self, stream, buffer, length, cancellable, error)
@@ -340,6 +345,17 @@ mtv_stream_reader_init (MtvStreamReader *self)
 
 /* --- opening --- */
 
+static void
+keep_tail (MtvStreamReader *self, const guint8 *data, gsize length)
+{
+  gsize fresh = MIN (length, TAIL);
+  gsize old = MIN (self->tail_length, TAIL - fresh);
+
+  memmove (self->tail, self->tail + self->tail_length - old, old);
+  memcpy (self->tail + old, data + length - fresh, fresh);
+  self->tail_length = old + fresh;
+}
+
 /* The pass that counts. */
 static gboolean
 measure (MtvStreamReader *self, GCancellable *cancellable, GError **error)
@@ -349,8 +365,11 @@ measure (MtvStreamReader *self, GCancellable *cancellable, GError **error)
   gsize done = CHUNK;
 
   while (stream && done == CHUNK)
-    if (!decode (stream, unwanted, CHUNK, &done, cancellable, error))
-      return FALSE;
+    {
+      if (!decode (stream, unwanted, CHUNK, &done, cancellable, error))
+        return FALSE;
+      keep_tail (self, unwanted, done);
+    }
   if (!stream || !check_rest (self, stream, cancellable, error))
     return FALSE;
   self->size = stream->out;
@@ -389,10 +408,10 @@ mtv_stream_reader_open (MtvReader *packed, guint64 known_size, const char *label
   if (!mtv_reader_read (packed, 0, head, length, cancellable, error))
     return NULL;
 
-  int filter = filter_for (head, length);
-  if (filter == ARCHIVE_FILTER_GZIP)
+  MtvStreamKind kind = mtv_stream_sniff (head, length);
+  if (kind == MTV_STREAM_GZIP)
     return open_gzip (packed, known_size, label, cancellable, error);
-  if (filter == ARCHIVE_FILTER_NONE)
+  if (kind == MTV_STREAM_NONE)
     {
       g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA,
                    "%s: not compressed, or in a way that is not known", label);
@@ -400,7 +419,7 @@ mtv_stream_reader_open (MtvReader *packed, guint64 known_size, const char *label
     }
   self = g_object_new (MTV_TYPE_STREAM_READER, NULL);
   self->packed = g_object_ref (packed);
-  self->filter = filter;
+  self->filter = formats[kind].filter;
   self->label = g_strdup (label);
   self->size = known_size;
   return known_size > 0 || measure (self, cancellable, error) ? MTV_READER (g_steal_pointer (&self))

@@ -5,11 +5,21 @@
 
 G_BEGIN_DECLS
 
-/* Bytes at the start of a file that mtv_stream_reader_is_packed() wants to see. */
+typedef enum
+{
+  MTV_STREAM_NONE,
+  MTV_STREAM_GZIP,
+  MTV_STREAM_ZSTD,
+  MTV_STREAM_XZ,
+  MTV_STREAM_BZIP2,
+  MTV_STREAM_LZ4,
+} MtvStreamKind;
+
+/* Bytes at the start of a file that mtv_stream_sniff() wants to see. */
 #define MTV_STREAM_HEAD 6
 
-/* Whether a file that starts so is a gzip, zstd, xz, bzip2 or lz4 stream. */
-gboolean mtv_stream_reader_is_packed (const guint8 head[], gsize length);
+/* What a file is that starts so. */
+MtvStreamKind mtv_stream_sniff (const guint8 head[], gsize length);
 
 /* What the compressed stream @packed holds. gzip is read by an MtvGzipReader (any place, and the
  * CRC is checked, which libarchive does not do); the others by libarchive, forwards only (hint:

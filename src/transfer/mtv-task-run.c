@@ -40,16 +40,39 @@ give_back_run (MtvTaskRun *run)
   run->lane->idle_runs = run;
 }
 
+/* @n neighbours, beginning with the first. */
+static guint64
+units_mask (guint n)
+{
+  return (G_GUINT64_CONSTANT (1) << n) - 1;
+}
+
+/* @wanted neighbouring units, or fewer where there are none; there is one at least. */
+static MtvPiece *
+take_piece (MtvLane *self, guint wanted)
+{
+  for (guint n = wanted; n > 0; n--)
+    for (guint i = 0; i + n <= self->n_units; i++)
+      if ((self->free_units >> i & units_mask (n)) == units_mask (n))
+        {
+          self->free_units &= ~(units_mask (n) << i);
+          self->n_used += n;
+          self->pieces[i].n_units = n;
+          return &self->pieces[i];
+        }
+  g_return_val_if_reached (NULL);
+}
+
 static void
 give_back_piece (MtvPiece *piece)
 {
   MtvTaskRun *run = piece->run;
+  MtvLane *lane = run->lane;
 
   run->under_way--;
   piece->run = NULL;
-  piece->next = run->lane->free_pieces;
-  run->lane->free_pieces = piece;
-  run->lane->n_used--;
+  lane->free_units |= units_mask (piece->n_units) << (piece - lane->pieces);
+  lane->n_used -= piece->n_units;
 }
 
 static void
@@ -363,15 +386,36 @@ begin_task (MtvLane *self)
   return TRUE;
 }
 
+static guint64
+unit_end (guint64 at)
+{
+  return (at / MTV_UNIT_SIZE + 1) * MTV_UNIT_SIZE;
+}
+
+/* Where the piece shall end that begins with the data at @from: with the unit, or further on where
+ * the data does not end. */
+static guint64
+piece_end (MtvTaskRun *run, guint64 from, guint max_units)
+{
+  guint64 end = unit_end (from), next;
+  MtvRunKind kind = next_run (run, from, run->task.end, &next);
+
+  g_assert (kind == MTV_RUN_DATA);
+  next = MIN (next, end + (MIN (max_units, MTV_PIECE_MAX_UNITS) - 1) * (guint64) MTV_UNIT_SIZE);
+  if (next < run->task.end)
+    next -= next % MTV_UNIT_SIZE;
+  return MIN (run->task.end, MAX (end, next));
+}
+
 static void
 issue_piece (MtvTaskRun *run, guint64 from, guint64 end)
 {
   MtvLane *self = run->lane;
-  MtvPiece *piece = self->free_pieces;
+  MtvPiece *piece = take_piece (self, (end - from + MTV_UNIT_SIZE - 1) / MTV_UNIT_SIZE);
   MtvChannel *channel = self->channels[run->task.read_back ? MTV_LANE_WRITTEN : MTV_LANE_SOURCE];
 
-  self->free_pieces = piece->next;
-  self->n_used++;
+  if (end - from > (guint64) piece->n_units * MTV_UNIT_SIZE)
+    end = unit_end (from + (guint64) (piece->n_units - 1) * MTV_UNIT_SIZE);
   piece->run = run;
   piece->start = run->issued;
   piece->from = from;
@@ -400,7 +444,7 @@ is_throttled (MtvTaskRun *run, guint64 from, guint64 end)
 }
 
 gboolean
-mtv_lane_issue (MtvLane *self)
+mtv_lane_issue (MtvLane *self, guint max_units)
 {
   if (self->current == NULL && !begin_task (self))
     return FALSE;
@@ -411,7 +455,8 @@ mtv_lane_issue (MtvLane *self)
     from = next;
   if (from < run->task.end)
     {
-      guint64 end = MIN (run->task.end, (from / MTV_PIECE_SIZE + 1) * MTV_PIECE_SIZE);
+      /* What is throttled flows evenly, in small pieces. */
+      guint64 end = piece_end (run, from, self->crew->work.throttle != NULL ? 1 : max_units);
 
       if (is_throttled (run, from, end))
         return FALSE;

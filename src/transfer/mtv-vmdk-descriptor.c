@@ -20,6 +20,8 @@ mtv_vmdk_descriptor_free (MtvVmdkDescriptor *descriptor)
 {
   g_free (descriptor->create_type);
   g_free (descriptor->parent_hint);
+  g_free (descriptor->cid);
+  g_free (descriptor->parent_cid);
   g_ptr_array_unref (descriptor->extents);
   g_free (descriptor);
 }
@@ -86,6 +88,8 @@ extent_type_from_string (const char *word, MtvVmdkExtentType *type)
     { "VMFS", MTV_VMDK_EXTENT_FLAT },
     { "SPARSE", MTV_VMDK_EXTENT_SPARSE },
     { "ZERO", MTV_VMDK_EXTENT_ZERO },
+    { "VMFSSPARSE", MTV_VMDK_EXTENT_VMFS_SPARSE },
+    { "SESPARSE", MTV_VMDK_EXTENT_SE_SPARSE },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (types); i++)
@@ -121,6 +125,13 @@ parse_extent_file (MtvVmdkExtent *extent, char *rest, const char *line, const ch
         {
           if (is_plain_name (extent->file))
             return TRUE;
+          if (strstr (extent->file, "://")) /* vsan://UUID, vvol://UUID */
+            {
+              g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
+                           "%s has its data in the object '%s', which is no file", label,
+                           extent->file);
+              return FALSE;
+            }
           g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA,
                        "%s names the file '%s', which is not a plain file name", label,
                        extent->file);
@@ -134,7 +145,7 @@ parse_extent_file (MtvVmdkExtent *extent, char *rest, const char *line, const ch
 
 /* ACCESS SECTORS TYPE ["FILE" [OFFSET]] */
 static MtvVmdkExtent *
-parse_extent (const char *line, const char *label, GError **error)
+parse_extent (const char *line, gboolean link, const char *label, GError **error)
 {
   g_autoptr (MtvVmdkExtent) extent = g_new0 (MtvVmdkExtent, 1);
   g_autofree char *copy = g_strdup (line);
@@ -150,6 +161,7 @@ parse_extent (const char *line, const char *label, GError **error)
       return NULL;
     }
   if (!extent_type_from_string (type, &extent->type)
+      || (!link && extent->type > MTV_VMDK_EXTENT_ZERO)
       || (g_ascii_strcasecmp (access, "NOACCESS") == 0 && extent->type != MTV_VMDK_EXTENT_ZERO))
     {
       g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
@@ -162,14 +174,13 @@ parse_extent (const char *line, const char *label, GError **error)
 }
 
 static gboolean
-check_parent (const char *value, const MtvVmdkDescriptor *descriptor, const char *label,
-              GError **error)
+check_parent (const MtvVmdkDescriptor *descriptor, const char *label, GError **error)
 {
-  if (!value || g_ascii_strcasecmp (value, "ffffffff") == 0)
+  if (!descriptor->parent_cid)
     return TRUE;
   g_set_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED,
                "%s holds only the changes to its parent '%s'", label,
-               descriptor->parent_hint ? descriptor->parent_hint : value);
+               descriptor->parent_hint ? descriptor->parent_hint : descriptor->parent_cid);
   return FALSE;
 }
 
@@ -184,7 +195,7 @@ check_create_type (const char *type, const char *const *known, const char *label
 }
 
 static void
-take_field (MtvVmdkDescriptor *descriptor, char **parent_cid, const char *line)
+take_field (MtvVmdkDescriptor *descriptor, const char *line)
 {
   g_auto (GStrv) pair = g_strsplit (line, "=", 2);
   char **place = NULL;
@@ -195,7 +206,9 @@ take_field (MtvVmdkDescriptor *descriptor, char **parent_cid, const char *line)
   if (g_ascii_strcasecmp (pair[0], "createType") == 0)
     place = &descriptor->create_type;
   else if (g_ascii_strcasecmp (pair[0], "parentCID") == 0)
-    place = parent_cid;
+    place = &descriptor->parent_cid;
+  else if (g_ascii_strcasecmp (pair[0], "CID") == 0)
+    place = &descriptor->cid;
   else if (g_ascii_strcasecmp (pair[0], "parentFileNameHint") == 0)
     place = &descriptor->parent_hint;
   if (!place)
@@ -206,13 +219,12 @@ take_field (MtvVmdkDescriptor *descriptor, char **parent_cid, const char *line)
 
 /* Everything but the extents, whose lines go to @lines. */
 static MtvVmdkDescriptor *
-scan (const char *text, gsize length, const char *const *known, GPtrArray *lines, const char *label,
-      GError **error)
+scan (const char *text, gsize length, const char *const *known, gboolean link, GPtrArray *lines,
+      const char *label, GError **error)
 {
   g_autoptr (MtvVmdkDescriptor) self = g_new0 (MtvVmdkDescriptor, 1);
   g_autofree char *copy = g_utf8_make_valid (text, strnlen (text, length)); /* errors quote it */
   g_auto (GStrv) all = g_strsplit_set (copy, "\r\n", -1);
-  g_autofree char *parent_cid = NULL;
 
   self->extents = g_ptr_array_new_with_free_func ((GDestroyNotify) extent_free);
   for (gsize i = 0; all[i]; i++)
@@ -221,13 +233,46 @@ scan (const char *text, gsize length, const char *const *known, GPtrArray *lines
       if (is_extent_line (all[i]))
         g_ptr_array_add (lines, g_strdup (all[i]));
       else
-        take_field (self, &parent_cid, all[i]);
+        take_field (self, all[i]);
     }
   if (!self->create_type)
     self->create_type = g_strdup ("");
-  if (!check_parent (parent_cid, self, label, error)
+  if (self->parent_cid && g_ascii_strcasecmp (self->parent_cid, "ffffffff") == 0)
+    g_clear_pointer (&self->parent_cid, g_free);
+  if ((!link && !check_parent (self, label, error))
       || !check_create_type (self->create_type, known, label, error))
     return NULL;
+  return g_steal_pointer (&self);
+}
+
+static MtvVmdkDescriptor *
+parse (const char *text, gsize length, const char *const *known, gboolean link, const char *label,
+       GError **error)
+{
+  g_autoptr (GPtrArray) lines = g_ptr_array_new_with_free_func (g_free);
+
+  if (length > MTV_VMDK_MAX_DESCRIPTOR || !mtv_vmdk_descriptor_sniff (text, length))
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "%s is not a VMDK descriptor", label);
+      return NULL;
+    }
+  g_autoptr (MtvVmdkDescriptor) self = scan (text, length, known, link, lines, label, error);
+  if (!self)
+    return NULL;
+  if (lines->len == 0 || lines->len > MAX_EXTENTS)
+    {
+      g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "%s describes a disk of %u extents", label,
+                   lines->len);
+      return NULL;
+    }
+  for (guint i = 0; i < lines->len; i++)
+    {
+      MtvVmdkExtent *extent = parse_extent (lines->pdata[i], link, label, error);
+
+      if (!extent)
+        return NULL;
+      g_ptr_array_add (self->extents, extent);
+    }
   return g_steal_pointer (&self);
 }
 
@@ -241,31 +286,17 @@ mtv_vmdk_descriptor_parse (const char *text, gsize length, const char *label, GE
                                        "streamOptimized",
                                        "vmfs",
                                        NULL };
-  g_autoptr (GPtrArray) lines = g_ptr_array_new_with_free_func (g_free);
 
-  if (length > MTV_VMDK_MAX_DESCRIPTOR || !mtv_vmdk_descriptor_sniff (text, length))
-    {
-      g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "%s is not a VMDK descriptor", label);
-      return NULL;
-    }
-  g_autoptr (MtvVmdkDescriptor) self = scan (text, length, known, lines, label, error);
-  if (!self)
-    return NULL;
-  if (lines->len == 0 || lines->len > MAX_EXTENTS)
-    {
-      g_set_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA, "%s describes a disk of %u extents", label,
-                   lines->len);
-      return NULL;
-    }
-  for (guint i = 0; i < lines->len; i++)
-    {
-      MtvVmdkExtent *extent = parse_extent (lines->pdata[i], label, error);
+  return parse (text, length, known, FALSE, label, error);
+}
 
-      if (!extent)
-        return NULL;
-      g_ptr_array_add (self->extents, extent);
-    }
-  return g_steal_pointer (&self);
+MtvVmdkDescriptor *
+mtv_vmdk_descriptor_parse_link (const char *text, gsize length, const char *label, GError **error)
+{
+  static const char *const known[]
+      = { "monolithicFlat", "twoGbMaxExtentFlat", "vmfs", "vmfsSparse", "seSparse", NULL };
+
+  return parse (text, length, known, TRUE, label, error);
 }
 
 gboolean
@@ -274,7 +305,7 @@ mtv_vmdk_descriptor_check_embedded (const char *text, gsize length, const char *
 {
   static const char *const known[] = { "", "monolithicSparse", "streamOptimized", NULL };
   g_autoptr (GPtrArray) lines = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (MtvVmdkDescriptor) self = scan (text, length, known, lines, label, error);
+  g_autoptr (MtvVmdkDescriptor) self = scan (text, length, known, FALSE, lines, label, error);
 
   if (self && lines->len > 1)
     {

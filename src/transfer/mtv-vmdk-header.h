@@ -39,6 +39,8 @@ typedef enum
   MTV_VMDK_EXTENT_FLAT,   /* raw sectors in @file from @offset on; VMFS extents are these, too */
   MTV_VMDK_EXTENT_SPARSE, /* @file is a sparse VMDK */
   MTV_VMDK_EXTENT_ZERO,   /* reads as zeroes; no file */
+  MTV_VMDK_EXTENT_VMFS_SPARSE, /* @file holds changes as ESXi's redo logs do; these two in links */
+  MTV_VMDK_EXTENT_SE_SPARSE,
 } MtvVmdkExtentType;
 
 typedef struct
@@ -53,6 +55,8 @@ typedef struct
 {
   char *create_type;  /* (owned) "" when the text has none */
   char *parent_hint;  /* (owned) (nullable) */
+  char *cid;          /* (owned) (nullable) content id */
+  char *parent_cid;   /* (owned) (nullable) that of the parent; of a disk without one NULL */
   GPtrArray *extents; /* (owned) (element-type MtvVmdkExtent) in the order of the disk */
 } MtvVmdkDescriptor;
 
@@ -61,6 +65,10 @@ typedef struct
  */
 MtvVmdkDescriptor *mtv_vmdk_descriptor_parse (const char *text, gsize length, const char *label,
                                               GError **error);
+
+/* The same for a link of a chain on ESXi: it may have a parent, and hold the changes to that. */
+MtvVmdkDescriptor *mtv_vmdk_descriptor_parse_link (const char *text, gsize length,
+                                                   const char *label, GError **error);
 
 /* The descriptor inside a sparse file, which is read for what refuses the disk; its extent names
  * whatever the file was once called and is ignored. */

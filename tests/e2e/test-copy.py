@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Copies of single disks, and comparisons with manifests: Manager.Copy, Manager.Verify."""
 import gzip
+import lzma
 import os
 import random
 import subprocess
@@ -145,6 +146,13 @@ class Sources(Copy):
             with self.subTest(path):
                 props = self.check_file(path, raw)
                 self.assertIn(props['Details']['source-format'], (found,) if found else ('raw', 'gzip'))
+        with self.subTest('a fixed VHD in a stream'):
+            vhd, xz = self.path('fixed.vhd'), self.path('fixed.vhd.xz')
+            qemu_img('convert', '-f', 'raw', '-O', 'vpc', '-o', 'subformat=fixed,force_size=on', raw,
+                     vhd)
+            with open(vhd, 'rb') as f, lzma.open(xz, 'wb', preset=0) as packed:
+                packed.write(f.read())
+            self.check_file(xz, raw)
         with self.subTest('its format named'):
             self.copy(vmdk, self.path('named'), source_format='vmdk')
             self.assertTrue(same(raw, self.path('named')))
@@ -224,6 +232,30 @@ class Changes(Copy):
         flip(copy, 9 * MIB)
         self.assertTrue(same(raw, copy))
         check_manifest(second, raw)
+
+    def test_compare_that_was_interrupted(self):
+        """What it wrote is not in the manifest; the source may be again what that tells of."""
+        raw, copy, first = self.path('raw.img'), self.path('copy'), self.path('first.json')
+        make_full(raw, 24 * MIB)
+        self.copy(raw, copy, fds={'manifest': self.new_file(first)})
+        for block in range(24):
+            flip(raw, block * MIB)
+        path = self.begin(raw, copy, compare=True, throttle=12 * MIB,
+                          fds={'manifest_in': self.open(first)})
+        self.wait_progress(path, lambda p: p['BytesWritten'] >= 4 * MIB)
+        self.world.kill()
+        self.world.start()
+        make_full(raw, 24 * MIB)
+        qemu_img('create', '-f', 'qcow2', self.path('since.qcow2'), 24 * MIB)
+        qemu_img('bitmap', '--add', self.path('since.qcow2'), 'since')
+        server = self.serve('delta', self.path('since.qcow2'), '--read-only', '--bitmap=since')
+        for fds in ({}, {'manifest_in': self.open(first)}):
+            self.refused('WrongState', copy, 'comparison', names=(server.uri, copy), fds=fds,
+                         bitmap='qemu:dirty-bitmap:since')
+        for written in (24, 0):
+            props = self.copy(raw, copy, compare=True, fds={'manifest_in': self.open(first)})
+            self.assertEqual(props['BytesWritten'], written * MIB)
+            self.assertTrue(same(raw, copy))
 
     def test_bitmap(self):
         """A server that knows what was changed: only that is copied."""
@@ -400,6 +432,9 @@ class Refused(Copy):
         with open(self.raw, 'rb') as f, gzip.open(cut, 'wb', 1) as packed:
             packed.write(f.read())
         os.truncate(cut, os.path.getsize(cut) // 2)
+        lz4 = self.path('packed.lz4')
+        with open(lz4, 'wb') as f:
+            f.write(b'\x04\x22\x4d\x18' + bytes(508))
         qemu_img('create', '-f', 'qcow2', '-b', self.raw, '-F', 'raw', self.path('child.qcow2'))
         for name, source, words, options in (
                 ('NotFound', self.path('missing'), (), {}),
@@ -409,11 +444,24 @@ class Refused(Copy):
                 ('BadData', odd, ('sectors',), {}),
                 ('BadData', self.raw, ("'vmdk'", "'raw'"), {'source_format': 'vmdk'}),
                 ('Unsupported', self.path('child.qcow2'), (), {}),
+                ('Unsupported', lz4, ('lz4',), {}),
                 ('BadData', cut, (), {})):
             with self.subTest(source):
                 self.refused(name, source, *words, names=(source, new), **options)
                 if source != cut:  # is opened, and breaks off later
                     self.assertFalse(os.path.exists(new) and os.path.getsize(new))
+
+    def test_cut_short(self):
+        """Where an image ends before what it holds, QEMU would read zeroes."""
+        raw, whole, new = make_full(self.path('full.img'), 4 * MIB), self.path('whole'), self.path('new')
+        for kind, more in (('qcow2', ()), ('qcow2', ('-c',)), ('vpc', ()), ('vhdx', ()), ('vmdk', ()),
+                           ('vmdk', ('-o', 'subformat=streamOptimized'))):
+            with self.subTest((kind, *more)):
+                qemu_img('convert', '-f', 'raw', '-O', kind, *more, raw, whole)
+                self.copy(whole, new, force=True)
+                # A VHDX has more than its disk's last block needs, from byte 4 MiB on.
+                os.truncate(whole, min(os.path.getsize(whole) - MIB, 6 * MIB))
+                self.refused('BadData', whole, names=(whole, new), force=True)
 
     def test_destinations(self):
         raw = self.raw

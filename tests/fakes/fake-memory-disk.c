@@ -125,6 +125,13 @@ fake_extents (MtvReader *reader, guint64 offset, guint64 length, GArray *extents
   return TRUE;
 }
 
+static void
+corrupt (FakeMemoryDisk *self, guint64 offset, guint64 length)
+{
+  if (self->corrupts && self->corrupt_at >= offset && self->corrupt_at < offset + length)
+    self->data[self->corrupt_at] ^= 0x20;
+}
+
 static gboolean
 fake_write (MtvWriter *writer, guint64 offset, gconstpointer buffer, gsize length,
             GCancellable *cancellable, GError **error)
@@ -135,8 +142,7 @@ fake_write (MtvWriter *writer, guint64 offset, gconstpointer buffer, gsize lengt
   if (!note (self, FAKE_WRITE, offset, length, cancellable, error))
     return FALSE;
   memcpy (self->data + offset, buffer, length);
-  if (self->corrupts && self->corrupt_at >= offset && self->corrupt_at < offset + length)
-    self->data[self->corrupt_at] ^= 0x20;
+  corrupt (self, offset, length);
   return TRUE;
 }
 
@@ -150,6 +156,7 @@ fake_zero (MtvWriter *writer, guint64 offset, guint64 length, GCancellable *canc
   if (!note (self, FAKE_ZERO, offset, length, cancellable, error))
     return FALSE;
   memset (self->data + offset, 0, length);
+  corrupt (self, offset, length);
   return TRUE;
 }
 

@@ -37,7 +37,7 @@ void fake_memory_disk_fail (FakeMemoryDisk *self, FakeOp op, guint64 offset, int
 void fake_memory_disk_fail_nth (FakeMemoryDisk *self, FakeOp op, guint n, int code);
 /* Every request of @op does nothing until it is cancelled. */
 void fake_memory_disk_hang (FakeMemoryDisk *self, FakeOp op);
-/* A write that touches byte @offset leaves another one there. */
+/* A write, of zeroes too, that touches byte @offset leaves another one there. */
 void fake_memory_disk_corrupt (FakeMemoryDisk *self, guint64 offset);
 /* As a reader: has to begin again to go back. */
 void fake_memory_disk_set_in_order (FakeMemoryDisk *self);

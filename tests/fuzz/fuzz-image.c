@@ -2,6 +2,7 @@
 #include "base/mtv-error.h"
 #include "bytes-reader.h"
 #include "transfer/mtv-image.h"
+#include "transfer/mtv-qcow2-check.h"
 
 int LLVMFuzzerTestOneInput (const guint8 *data, gsize size);
 
@@ -17,5 +18,8 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
     g_assert_true (error != NULL && error->domain == MTV_ERROR);
   else if (image.format == MTV_IMAGE_VHD_FIXED)
     g_assert_cmpuint (image.capacity, <=, size);
+  else if (image.format == MTV_IMAGE_QCOW2
+           && !mtv_qcow2_check (MTV_READER (file), "disk", NULL, &error))
+    g_assert_true (error != NULL && error->domain == MTV_ERROR);
   return 0;
 }

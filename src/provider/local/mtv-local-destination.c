@@ -5,7 +5,6 @@
 #include "base/mtv-io.h"
 #include "provider/local/mtv-local-check.h"
 #include "provider/local/mtv-local-folder.h"
-#include "provider/local/mtv-local-hardware.h"
 #include "transfer/mtv-file-writer.h"
 #include "transfer/mtv-nbd-disk.h"
 #include "transfer/mtv-nbd-server.h"

@@ -2,7 +2,8 @@
 #include "provider/local/mtv-local-domain.h"
 
 #include "base/mtv-text.h"
-#include "provider/local/mtv-local-hardware.h"
+#include "provider/local/mtv-local-folder.h"
+#include "provider/mtv-hardware.h"
 
 #define NAMESPACE "urn:org.mtv:migration:1"
 
@@ -34,7 +35,7 @@ add_element (GString *xml, const char *indent, const char *name, const char *tex
 static void
 add_identity (GString *xml, const MtvTarget *target)
 {
-  g_autofree char *uuid = mtv_local_uuid (target->vm);
+  g_autofree char *uuid = mtv_hardware_uuid (target->vm);
 
   add_element (xml, "  ", "name", target->name);
   add_element (xml, "  ", "uuid", uuid);
@@ -52,7 +53,7 @@ add_identity (GString *xml, const MtvTarget *target)
 
 /* libvirt picks the firmware's files by what is asked of them; it takes no <loader> beside that. */
 static void
-add_os (GString *xml, const MtvLocalHardware *hardware)
+add_os (GString *xml, const MtvHardware *hardware)
 {
   const char *secure = hardware->secure_boot ? "yes" : "no";
 
@@ -69,7 +70,7 @@ add_os (GString *xml, const MtvLocalHardware *hardware)
 }
 
 static void
-add_hardware (GString *xml, const MtvLocalHardware *hardware)
+add_hardware (GString *xml, const MtvHardware *hardware)
 {
   add (xml, "  <memory unit='KiB'>%" G_GUINT64_FORMAT "</memory>\n", hardware->memory_mib * 1024);
   add (xml, "  <vcpu>%u</vcpu>\n", hardware->cpus);
@@ -94,7 +95,7 @@ add_hardware (GString *xml, const MtvLocalHardware *hardware)
 
 /* "sda" … "sdz", "sdaa" …: libvirt counts like the kernel does. */
 static char *
-device_name (const MtvLocalHardware *hardware, guint index)
+device_name (const MtvHardware *hardware, guint index)
 {
   char letters[8] = { 0 };
   guint at = sizeof letters - 1;
@@ -105,12 +106,12 @@ device_name (const MtvLocalHardware *hardware, guint index)
 }
 
 static void
-add_disk (GString *xml, const MtvTarget *target, const MtvLocalHardware *hardware,
-          const char *folder, guint index)
+add_disk (GString *xml, const MtvTarget *target, const MtvHardware *hardware, const char *folder,
+          guint index)
 {
   const MtvTargetDisk *disk = g_ptr_array_index (target->disks, index);
   g_autofree char *file = mtv_local_disk_file (target, index);
-  g_autofree char *serial = mtv_local_disk_serial (disk->source);
+  g_autofree char *serial = mtv_hardware_disk_serial (disk->source);
   g_autofree char *device = device_name (hardware, index);
 
   add (xml, "    <disk type='file' device='disk'>\n");
@@ -124,12 +125,11 @@ add_disk (GString *xml, const MtvTarget *target, const MtvLocalHardware *hardwar
 }
 
 static void
-add_nic (GString *xml, const MtvTarget *target, const MtvLocalHardware *hardware,
-         const MtvVmNic *nic)
+add_nic (GString *xml, const MtvTarget *target, const MtvHardware *hardware, const MtvVmNic *nic)
 {
   const char *mapped = mtv_target_get_network (target, nic);
   g_autofree char *network = mtv_text_one_line (mapped != NULL ? mapped : "default");
-  const char *mac = mtv_local_mac (nic);
+  const char *mac = mtv_hardware_mac (nic);
 
   add (xml, "    <interface type='network'>\n");
   if (mac != NULL)
@@ -159,8 +159,7 @@ static const char common_devices[]
       "    <video><model type='vga'/></video>\n";
 
 static void
-add_devices (GString *xml, const MtvTarget *target, const MtvLocalHardware *hardware,
-             const char *folder)
+add_devices (GString *xml, const MtvTarget *target, const MtvHardware *hardware, const char *folder)
 {
   add (xml, "  <devices>\n");
   for (guint i = 0; i < target->disks->len; i++)
@@ -182,9 +181,9 @@ char *
 mtv_local_domain_to_xml (const MtvTarget *target, const char *folder, gboolean kvm)
 {
   g_autoptr (GString) xml = g_string_new ("<?xml version='1.0' encoding='UTF-8'?>\n");
-  MtvLocalHardware hardware;
+  MtvHardware hardware;
 
-  mtv_local_hardware_init (&hardware, target);
+  mtv_hardware_init (&hardware, target);
   add (xml, "<domain type='%s'>\n", kvm ? "kvm" : "qemu");
   add_identity (xml, target);
   add_hardware (xml, &hardware);

@@ -4,7 +4,6 @@
 #include "base/mtv-error.h"
 #include "base/mtv-io.h"
 #include "provider/local/mtv-local-domain.h"
-#include "provider/local/mtv-local-hardware.h"
 #include "provider/local/mtv-local-manifest.h"
 #include "provider/local/mtv-local-qcow2.h"
 #include "provider/local/mtv-local-yaml.h"
@@ -25,6 +24,12 @@ char *
 mtv_local_work_name (const MtvTarget *target)
 {
   return g_strdup_printf (".mtv-%s-%u.partial", target->run_id, target->number);
+}
+
+char *
+mtv_local_disk_file (const MtvTarget *target, guint index)
+{
+  return g_strdup_printf ("disk-%u.%s", index, target->format);
 }
 
 gboolean

@@ -17,6 +17,9 @@ gboolean mtv_local_is_work_name (const char *name);
 /* Can @name stand for a folder here? MTV_ERROR_INVALID_ARGUMENT says what is wrong with it. */
 gboolean mtv_local_check_name (const char *name, GError **error);
 
+/* The file name of a disk: "disk-0.raw". (transfer full) */
+char *mtv_local_disk_file (const MtvTarget *target, guint index);
+
 /* The opened work folder, or -1. */
 int mtv_local_work_open (int dirfd, const MtvTarget *target, GError **error);
 /* Makes it, with the volumes in it, unless they are there. */

@@ -2,7 +2,7 @@
 #include "provider/local/mtv-local-manifest.h"
 
 #include "base/mtv-error.h"
-#include "provider/local/mtv-local-hardware.h"
+#include "provider/local/mtv-local-folder.h"
 #include "transfer/mtv-manifest.h"
 
 static MtvManifest *

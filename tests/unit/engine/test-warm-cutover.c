@@ -324,7 +324,7 @@ test_policy (EngineFixture *f, gconstpointer data)
   g_assert_cmpstr (mtv_job_get_waiting (job, &since), ==, why);
   g_assert_cmpint (fake_live_get_power ("vm-0"), ==, MTV_POWER_ON);
   g_assert_cmpuint (mtv_job_get_schedule (job)->cutover_time, ==, 0);
-  g_assert_null (mtv_job_get_record (job)->power_state);
+  g_assert_cmpstr (mtv_job_get_record (job)->power_state, ==, policies[i].no_agent ? NULL : "on");
   g_assert_cmpint (engine_count_rows (f, "SELECT count(*) FROM ledger WHERE kind = 'power'"), ==,
                    0);
   fake_live_write ("vm-0", 1, 0, 4096, 5);

@@ -222,7 +222,7 @@ test_raw (Fixture *f, gconstpointer data)
   g_autofree char *file = g_strdup_printf ("file='%s/disk-1.raw'", path);
   g_assert_nonnull (strstr (xml, file));
   g_autofree char *yaml = contents_of (f, "web/vm.yaml", NULL);
-  g_assert_nonnull (strstr (yaml, "kind: VirtualMachine\n"));
+  g_assert_nonnull (strstr (yaml, "kind: \"VirtualMachine\"\n"));
 
   /* As after a crash just behind the rename. */
   g_autofree char *again = define (f, &error);

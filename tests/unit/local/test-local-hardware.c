@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "provider/local/mtv-local-hardware.h"
+#include "provider/mtv-hardware.h"
 
 #include "local-fixture.h"
 
@@ -23,12 +23,12 @@ test_topology (void)
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autoptr (MtvTarget) target = local_fixture_target ();
-      MtvLocalHardware hardware;
+      MtvHardware hardware;
 
       target->vm->cpus = cases[i].cpus;
       target->vm->cores_per_socket = cases[i].cores_per_socket;
       target->vm->threads_per_core = cases[i].threads_per_core;
-      mtv_local_hardware_init (&hardware, target);
+      mtv_hardware_init (&hardware, target);
       g_assert_cmpuint (hardware.cpus, ==, cases[i].expected[0]);
       g_assert_cmpuint (hardware.sockets, ==, cases[i].expected[1]);
       g_assert_cmpuint (hardware.cores, ==, cases[i].expected[2]);
@@ -40,12 +40,12 @@ static void
 test_memory (void)
 {
   g_autoptr (MtvTarget) target = local_fixture_target ();
-  MtvLocalHardware hardware;
+  MtvHardware hardware;
 
-  mtv_local_hardware_init (&hardware, target);
+  mtv_hardware_init (&hardware, target);
   g_assert_cmpuint (hardware.memory_mib, ==, 3073);
   target->vm->memory = 0;
-  mtv_local_hardware_init (&hardware, target);
+  mtv_hardware_init (&hardware, target);
   g_assert_cmpuint (hardware.memory_mib, ==, 1024);
 }
 
@@ -68,11 +68,11 @@ test_windows (void)
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autoptr (MtvTarget) target = local_fixture_target ();
-      MtvLocalHardware hardware;
+      MtvHardware hardware;
 
       local_fixture_set (&target->vm->os_id, cases[i].os_id);
       local_fixture_set (&target->vm->os_name, cases[i].os_name);
-      mtv_local_hardware_init (&hardware, target);
+      mtv_hardware_init (&hardware, target);
       g_assert_cmpint (hardware.windows, ==, cases[i].windows);
     }
 }
@@ -83,25 +83,25 @@ test_identities (void)
   g_autoptr (MtvTarget) target = local_fixture_target ();
   MtvVmDisk *disk = g_ptr_array_index (target->vm->disks, 0);
   MtvVmNic *nic = g_ptr_array_index (target->vm->nics, 0);
-  g_autofree char *uuid = mtv_local_uuid (target->vm);
+  g_autofree char *uuid = mtv_hardware_uuid (target->vm);
 
   g_assert_cmpstr (uuid, ==, "564d1234-0000-1111-2222-333344445555");
   local_fixture_set (&target->vm->uuid, "564d1234-0000-1111-2222-33334444555x");
-  g_assert_null (mtv_local_uuid (target->vm));
+  g_assert_null (mtv_hardware_uuid (target->vm));
 
-  g_assert_cmpstr (mtv_local_mac (nic), ==, "52:54:00:00:00:01");
+  g_assert_cmpstr (mtv_hardware_mac (nic), ==, "52:54:00:00:00:01");
   local_fixture_set (&nic->mac, "53:54:00:00:00:01"); /* a group address */
-  g_assert_null (mtv_local_mac (nic));
+  g_assert_null (mtv_hardware_mac (nic));
   local_fixture_set (&nic->mac, "52:54:00:00:00:01\n");
-  g_assert_null (mtv_local_mac (nic));
+  g_assert_null (mtv_hardware_mac (nic));
 
-  g_autofree char *from_id = mtv_local_disk_serial (disk);
+  g_autofree char *from_id = mtv_hardware_disk_serial (disk);
   g_assert_cmpstr (from_id, ==, "-ab..xsamp");
   local_fixture_set (&disk->serial, "6000c29-6000-c296-000c-296000c29600");
-  g_autofree char *cut = mtv_local_disk_serial (disk);
+  g_autofree char *cut = mtv_hardware_disk_serial (disk);
   g_assert_cmpstr (cut, ==, "6000c29-6000-c296-00");
   local_fixture_set (&disk->serial, "\303\244 ");
-  g_assert_null (mtv_local_disk_serial (disk));
+  g_assert_null (mtv_hardware_disk_serial (disk));
 }
 
 int

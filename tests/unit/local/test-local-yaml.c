@@ -97,8 +97,10 @@ test_compatible (Fixture *f, gconstpointer data)
   assert_value (f, "$[2].spec.runStrategy", "\"Halted\"");
   assert_value (f, DOMAIN ".cpu", "{\"sockets\":2,\"cores\":2,\"threads\":2}");
   assert_value (f, DOMAIN ".memory.guest", "\"3073Mi\"");
-  assert_value (f, DOMAIN ".firmware",
-                "{\"uuid\":\"564d1234-0000-1111-2222-333344445555\",\"bootloader\":{\"bios\":{}}}");
+  assert_value (
+      f, DOMAIN ".firmware",
+      "{\"uuid\":\"564d1234-0000-1111-2222-333344445555\","
+      "\"serial\":\"564d1234-0000-1111-2222-333344445555\",\"bootloader\":{\"bios\":{}}}");
   assert_value (f, DOMAIN ".devices.disks[1]",
                 "{\"name\":\"disk-1\",\"disk\":{\"bus\":\"sata\"},\"serial\":\"vmdisk2\"}");
   assert_value (f, DOMAIN ".devices.disks[0].bootOrder", "1");

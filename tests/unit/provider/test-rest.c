@@ -179,6 +179,8 @@ make_certificates (Fixture *f)
   g_autoptr (GTlsCertificate) shown = g_tls_certificate_new_from_files (certificate, key, &error);
   g_assert_no_error (error);
   soup_server_set_tls_certificate (f->server, shown);
+  /* As many do, of those who have none as well. */
+  soup_server_set_tls_auth_mode (f->server, G_TLS_AUTHENTICATION_REQUESTED);
 }
 
 static gpointer

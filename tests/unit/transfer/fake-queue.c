@@ -79,8 +79,7 @@ queue_free (MtvChannel *channel)
 MtvChannel *
 fake_queue_open (MtvReader *reader, MtvWriter *writer, GCancellable *cancellable, gpointer data)
 {
-  static const MtvChannelFuncs funcs
-      = { queue_submit, queue_prepare, queue_dispatch, NULL, queue_free };
+  static const MtvChannelFuncs funcs = { queue_submit, queue_prepare, queue_dispatch, queue_free };
   FakeQueue *queue = data;
   QueueChannel *self = g_new0 (QueueChannel, 1);
 

@@ -180,7 +180,7 @@ test_resume (void)
     {
       gsize length = i == 12 ? 7 : MIB;
 
-      guint pieces = i % 3 == 0 ? 0 : (length + 256 * KIB - 1) / (256 * KIB);
+      guint pieces = i % 3 == 0 ? 0 : 1; /* of a MiB at once */
 
       g_assert_cmpuint (fake_memory_disk_count (f.source, FAKE_READ, i * MIB, length), ==, pieces);
       g_assert_cmpuint (fake_memory_disk_count (f.target, FAKE_WRITE, i * MIB, length), ==, pieces);
@@ -230,7 +230,7 @@ finish_after (Fixture *f)
   g_assert_true (run (f, TRUE, NULL, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (fake_memory_disk_count (f->source, FAKE_READ, 0, size) - reads, ==,
-                    4 * (mtv_block_map_get_n_blocks (f->map) - n_done)); /* pieces */
+                    mtv_block_map_get_n_blocks (f->map) - n_done);
   g_assert_cmpuint (mtv_block_map_get_n_done (f->kept), ==, mtv_block_map_get_n_blocks (f->map));
   assert_kept_is_copied (f);
 }

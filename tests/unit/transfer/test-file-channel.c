@@ -214,15 +214,15 @@ typedef struct
 {
   const char *name;
   const char *where;
-  gboolean registered;
   gboolean refused;
   gsize shift; /* of the buffers against their alignment */
 } Way;
 
 static const Way ways[] = {
-  { "registered", ".", TRUE, FALSE, 0 },    { "plain", ".", FALSE, FALSE, 0 },
-  { "misaligned", ".", FALSE, FALSE, 512 }, { "blocking", ".", FALSE, TRUE, 0 },
-  { "memory", "/dev/shm", TRUE, FALSE, 0 },
+  { "plain", ".", FALSE, 0 },
+  { "misaligned", ".", FALSE, 512 },
+  { "blocking", ".", TRUE, 0 },
+  { "memory", "/dev/shm", FALSE, 0 },
 };
 
 static const gsize sizes[]
@@ -257,8 +257,6 @@ round_trip (const Way *way, gsize size)
       disk.channel = i == 0   ? mtv_writer_open_channel (MTV_WRITER (writer), NULL, &error)
                      : i == 1 ? mtv_reader_open_channel (direct, NULL, &error)
                               : mtv_reader_open_channel (MTV_READER (cached), NULL, &error);
-      if (way->registered)
-        mtv_channel_set_arena (disk.channel, memory, size + 8 * KIB);
       if (i > 0)
         memset (data, 0xee, size);
       move_in_pieces (&disk, i == 0 ? MTV_IO_WRITE : MTV_IO_READ, 0, size, data);
@@ -291,30 +289,28 @@ see_flush (struct io_uring_sqe *sqe)
   flushed_fd = sqe->fd;
 }
 
-/* What is asked of the kernel: one operation for what is aligned, by the registered memory if it
- * lies there; past the cache all but the tail, which is then synced and dropped. */
+/* What is asked of the kernel: one operation for what is aligned; past the cache all but the
+ * tail, which is then synced and dropped. */
 static void
 test_operations (void)
 {
   Disk disk;
   gsize size = MIB + 513;
-  g_autoptr (MtvAligned) arena = mtv_aligned_new (MIB);
+  g_autoptr (MtvAligned) aligned = mtv_aligned_new (MIB);
   g_autoptr (MtvAligned) other = mtv_aligned_new (2 * MIB);
 
   if (!disk_init (&disk, ".", size))
     return disk_clear (&disk);
-  memset (arena, 'a', MIB);
+  memset (aligned, 'a', MIB);
   memset (other, 'b', 2 * MIB);
-  mtv_channel_set_arena (disk.channel, arena, MIB);
-  g_assert_true (ask (&disk, MTV_IO_WRITE, 0, MIB, arena));
-  g_assert_cmpint (asked[IORING_OP_WRITE_FIXED], ==, 1);
-  g_assert_true (ask (&disk, MTV_IO_READ, MIB / 2, MIB / 2, arena + MIB / 2));
-  g_assert_cmpint (asked[IORING_OP_READ_FIXED], ==, 1);
-  g_assert_cmpint (asked[IORING_OP_WRITE] + asked[IORING_OP_READ], ==, 0);
+  g_assert_true (ask (&disk, MTV_IO_WRITE, 0, MIB, aligned));
+  g_assert_cmpint (asked[IORING_OP_WRITE], ==, 1);
+  g_assert_true (ask (&disk, MTV_IO_READ, MIB / 2, MIB / 2, aligned + MIB / 2));
+  g_assert_cmpint (asked[IORING_OP_READ], ==, 1);
   g_assert_cmpint (asked[IORING_OP_SYNC_FILE_RANGE], ==, 0);
 
   g_assert_true (ask (&disk, MTV_IO_WRITE, 0, size, other));
-  g_assert_cmpint (asked[IORING_OP_WRITE], ==, 2);
+  g_assert_cmpint (asked[IORING_OP_WRITE], ==, 3);
   g_assert_cmpint (asked[IORING_OP_SYNC_FILE_RANGE], ==, 1);
   spoil = see_flush;
   g_assert_true (ask (&disk, MTV_IO_FLUSH, 0, 0, NULL));
@@ -322,23 +318,6 @@ test_operations (void)
   g_assert_cmpint (flushed_fd, ==, disk.fd); /* which has the errors of all its cached pages */
   g_assert_no_error (disk.error);
   assert_disk_is (&disk, other, size);
-  disk_clear (&disk);
-}
-
-/* An arena that cannot be registered is done without. */
-static void
-test_no_arena (void)
-{
-  Disk disk;
-  g_autoptr (MtvAligned) data = mtv_aligned_new (MIB);
-
-  if (!disk_init (&disk, ".", MIB))
-    return disk_clear (&disk);
-  memset (data, 'a', MIB);
-  mtv_channel_set_arena (disk.channel, NULL, 1);
-  g_assert_true (ask (&disk, MTV_IO_WRITE, 0, MIB, data));
-  g_assert_cmpint (asked[IORING_OP_WRITE], ==, 1);
-  assert_disk_is (&disk, data, MIB);
   disk_clear (&disk);
 }
 
@@ -684,7 +663,6 @@ main (int argc, char **argv)
       g_test_add_data_func (path, &ways[i], test_round_trip);
     }
   g_test_add_func ("/file-channel/operations", test_operations);
-  g_test_add_func ("/file-channel/no-arena", test_no_arena);
   g_test_add_func ("/file-channel/many", test_many);
   g_test_add_func ("/file-channel/two-threads", test_two_threads);
   g_test_add_func ("/file-channel/holes", test_holes);

@@ -113,6 +113,30 @@ test_some_errors (void)
   nbd_fixture_clear (&f);
 }
 
+/* A server may refuse to answer a read in one piece: then it may answer in several. */
+static void
+test_too_much_at_once (void)
+{
+  NbdFixture f;
+  Loop loop;
+  g_autofree guint8 *buffer = g_malloc (2 * MIB);
+
+  if (!has_nbdkit ())
+    return;
+  nbd_fixture_init (&f);
+  nbd_fixture_serve (&f, "nbdkit", "eval", "get_size=echo 2097152",
+                     "pread=mkdir $tmpdir/told 2> /dev/null && echo EOVERFLOW >&2 && exit 1; "
+                     "head -c $3 /dev/zero",
+                     NULL);
+  g_autoptr (MtvNbdDisk) disk = nbd_fixture_open (&f, FALSE);
+  loop_init (&loop, disk, FALSE);
+  memset (buffer, 1, 2 * MIB);
+  g_assert_no_error (loop_do (&loop, MTV_IO_READ, 0, 2 * MIB, buffer));
+  g_assert_true (buffer[0] == 0 && memcmp (buffer, buffer + 1, 2 * MIB - 1) == 0);
+  loop_clear (&loop);
+  nbd_fixture_clear (&f);
+}
+
 static void
 test_restart_while_reading (void)
 {
@@ -410,6 +434,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/nbd-faults/server-error", test_server_error);
   g_test_add_func ("/nbd-faults/some-errors", test_some_errors);
+  g_test_add_func ("/nbd-faults/too-much-at-once", test_too_much_at_once);
   g_test_add_func ("/nbd-faults/restart-while-reading", test_restart_while_reading);
   g_test_add_func ("/nbd-faults/restart-while-writing", test_restart_while_writing);
   g_test_add_func ("/nbd-faults/flush-after-restart", test_flush_after_restart);

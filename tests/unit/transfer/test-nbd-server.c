@@ -304,6 +304,64 @@ test_backing_file_is_not_opened (void)
 }
 
 static void
+write_to (const char *image, const char *command)
+{
+  g_autofree char *file
+      = g_strdup_printf ("json:{\"driver\":\"qcow2\",\"backing\":null,\"file\":{\"driver\":"
+                         "\"file\",\"filename\":\"%s\"}}",
+                         image);
+
+  run_tool ("qemu-io", "-c", command, file, NULL);
+}
+
+/* The layers are those that are handed in; the names in the headers lead nowhere. */
+static void
+test_chain (void)
+{
+  g_autofree char *base = raw_file ("chain-base", SIZE, 'b');
+  g_autofree char *middle = path_of ("chain-middle");
+  g_autofree char *top = path_of ("chain-top");
+  g_autofree char *data = g_malloc (SIZE);
+  g_autofree char *expected = g_malloc (SIZE);
+  g_autoptr (GArray) changes = g_array_new (FALSE, FALSE, sizeof (MtvExtent));
+  g_autoptr (GError) error = NULL;
+  const char *const paths[] = { top, middle, base };
+  MtvNbdLayer layers[3] = { { -1, "qcow2" }, { -1, "qcow2" }, { -1, "raw" } };
+
+  run_tool ("qemu-img", "create", "-q", "-f", "qcow2", "-u", "-F", "raw", "-b", "nowhere-1", middle,
+            "4M", NULL);
+  run_tool ("qemu-img", "create", "-q", "-f", "qcow2", "-u", "-F", "qcow2", "-b", "nowhere-2", top,
+            "4M", NULL);
+  run_tool ("qemu-img", "bitmap", "--add", "--enable", "-g", "65536", top, "marks", NULL);
+  write_to (middle, "write -P 0x6d 64k 64k");
+  write_to (top, "write -P 0x74 1M 128k");
+  memset (expected, 'b', SIZE);
+  memset (expected + 64 * 1024, 'm', 64 * 1024);
+  memset (expected + MIB, 't', 128 * 1024);
+  for (guint i = 0; i < 3; i++)
+    layers[i].fd = open (paths[i], O_RDONLY | O_CLOEXEC);
+
+  g_autoptr (MtvNbdServer) server
+      = mtv_nbd_server_new_for_chain (layers, 3, "marks", "'disk'", NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (MtvNbdDisk) disk = mtv_nbd_disk_new_with_bitmap (
+      mtv_nbd_server_get_socket (server), "marks", G_OBJECT (server), "'disk'", &error);
+  g_assert_no_error (error);
+  g_assert_true (mtv_reader_read (MTV_READER (disk), 0, data, SIZE, NULL, &error));
+  g_assert_cmpmem (data, SIZE, expected, SIZE);
+  g_assert_true (mtv_nbd_disk_get_changes (disk, 0, SIZE, changes, NULL, &error));
+  g_assert_cmpuint (changes->len, ==, 1);
+  g_assert_cmpuint (g_array_index (changes, MtvExtent, 0).offset, ==, MIB);
+  g_assert_cmpuint (g_array_index (changes, MtvExtent, 0).length, ==, 128 * 1024);
+
+  g_assert_null (mtv_nbd_server_new_for_chain (layers, 3, "others", "'disk'", NULL, &error));
+  g_assert_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA);
+  g_assert_nonnull (strstr (error->message, "others"));
+  for (guint i = 0; i < 3; i++)
+    close (layers[i].fd);
+}
+
+static void
 test_bad_image (void)
 {
   g_autofree char *raw = raw_file ("bad.qcow2", MIB, 'x');
@@ -436,6 +494,30 @@ test_dies_with_its_process (void)
   g_assert_true (mtv_io_remove_tree (AT_FDCWD, left, NULL));
 }
 
+/* The secret says how large the disk is. */
+static void
+test_program (void)
+{
+  const char *argv[] = { "/bin/sh", "-c", "exec nbdkit --foreground memory $(cat <&4)", NULL };
+  const char *bad[] = { "/bin/sh", "-c", "echo 'out of luck' >&2; exit 1", NULL };
+  g_autoptr (GError) error = NULL;
+  g_autofree char *nbdkit = g_find_program_in_path ("nbdkit");
+
+  if (nbdkit == NULL)
+    {
+      g_test_skip ("nbdkit is not installed");
+      return;
+    }
+  g_autoptr (MtvNbdServer) server
+      = mtv_nbd_server_new_for_program (argv, "4M", "disk 'p'", NULL, &error);
+  g_assert_no_error (error);
+  assert_all (server, SIZE, 0);
+
+  g_assert_null (mtv_nbd_server_new_for_program (bad, NULL, "disk 'p'", NULL, &error));
+  g_assert_error (error, MTV_ERROR, MTV_ERROR_FAILED);
+  g_assert_nonnull (strstr (error->message, "disk 'p': out of luck"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -455,7 +537,9 @@ main (int argc, char **argv)
   g_test_add_func ("/nbd-server/failing-reader", test_failing_reader);
   g_test_add_func ("/nbd-server/unreadable", test_unreadable);
   g_test_add_func ("/nbd-server/backing-file-is-not-opened", test_backing_file_is_not_opened);
+  g_test_add_func ("/nbd-server/chain", test_chain);
   g_test_add_func ("/nbd-server/bad-image", test_bad_image);
+  g_test_add_func ("/nbd-server/program", test_program);
   g_test_add_func ("/nbd-server/stop", test_stop);
   g_test_add_func ("/nbd-server/cancelled", test_cancelled);
   g_test_add_func ("/nbd-server/outlives-its-thread", test_outlives_its_thread);

@@ -284,7 +284,7 @@ test_trouble_below (void)
 }
 
 static void
-test_is_packed (void)
+test_sniff (void)
 {
   g_autoptr (GByteArray) plain = g_byte_array_new ();
   g_autoptr (GError) error = NULL;
@@ -294,10 +294,10 @@ test_is_packed (void)
     {
       g_autoptr (GByteArray) packed = pack ((const guint8 *) "abc", 3, formats[i].filter);
 
-      g_assert_true (mtv_stream_reader_is_packed (packed->data, MTV_STREAM_HEAD));
-      g_assert_false (mtv_stream_reader_is_packed (packed->data, 2));
+      g_assert_cmpint (mtv_stream_sniff (packed->data, MTV_STREAM_HEAD), !=, MTV_STREAM_NONE);
+      g_assert_cmpint (mtv_stream_sniff (packed->data, 2), ==, MTV_STREAM_NONE);
     }
-  g_assert_false (mtv_stream_reader_is_packed (mbr, sizeof mbr));
+  g_assert_cmpint (mtv_stream_sniff (mbr, sizeof mbr), ==, MTV_STREAM_NONE);
   g_byte_array_append (plain, mbr, sizeof mbr);
   g_assert_null (open_packed (plain, 0, &error));
   g_assert_error (error, MTV_ERROR, MTV_ERROR_BAD_DATA);
@@ -342,7 +342,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/stream-reader/damage", test_damage);
   g_test_add_func ("/stream-reader/huge-window", test_huge_window);
   g_test_add_func ("/stream-reader/trouble-below", test_trouble_below);
-  g_test_add_func ("/stream-reader/is-packed", test_is_packed);
+  g_test_add_func ("/stream-reader/sniff", test_sniff);
   g_test_add_func ("/stream-reader/empty", test_empty);
   return g_test_run ();
 }

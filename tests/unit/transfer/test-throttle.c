@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fake-queue.h"
 #include "transfer-fixture.h"
+#include "transfer/mtv-crew.h"
 
 #include <string.h>
 
@@ -208,6 +209,22 @@ test_live (void)
   g_assert_cmpuint (mtv_copier_get_bytes_done (copier), ==, COPY_SIZE);
 }
 
+/* Who comes when there is little memory left for each does with one thread. */
+static void
+test_crowd (void)
+{
+  g_autoptr (MtvBudget) budget = mtv_budget_new (64 * MIB);
+  MtvCrewWork work = { .budget = budget };
+  guint n_alone = mtv_crew_get_n_lanes (&work);
+
+  g_assert_cmpuint (n_alone, ==, MIN (g_get_num_processors (), MTV_CREW_MAX_LANES));
+  for (guint i = 0; i < 32; i++)
+    mtv_budget_join (budget);
+  g_assert_cmpuint (mtv_crew_get_n_lanes (&work), ==, n_alone);
+  mtv_budget_join (budget);
+  g_assert_cmpuint (mtv_crew_get_n_lanes (&work), ==, 1);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -222,5 +239,6 @@ main (int argc, char **argv)
   g_test_add_func ("/throttle/live", test_live);
   g_test_add_func ("/budget/shares", test_budget_shares);
   g_test_add_func ("/budget/fifty-copies", test_fifty_copies);
+  g_test_add_func ("/budget/crowd", test_crowd);
   return g_test_run ();
 }

@@ -196,6 +196,30 @@ test_bad_text (gconstpointer data)
   g_assert_nonnull (strstr (error->message, bad->message));
 }
 
+/* A link of a chain may be what a whole disk may not. */
+static void
+test_link (void)
+{
+  static const char text[] = "# Disk DescriptorFile\nCID=22222222\nparentCID=1111aaaa\n"
+                             "createType=\"seSparse\"\nparentFileNameHint=\"a.vmdk\"\n"
+                             "RW 64 SESPARSE \"a-000001-sesparse.vmdk\"\n";
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MtvVmdkDescriptor) link
+      = mtv_vmdk_descriptor_parse_link (text, strlen (text), LABEL, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpstr (link->cid, ==, "22222222");
+  g_assert_cmpstr (link->parent_cid, ==, "1111aaaa");
+  g_assert_cmpstr (link->parent_hint, ==, "a.vmdk");
+  g_assert_cmpuint (link->extents->len, ==, 1);
+  const MtvVmdkExtent *extent = link->extents->pdata[0];
+  g_assert_cmpint (extent->type, ==, MTV_VMDK_EXTENT_SE_SPARSE);
+  g_assert_cmpstr (extent->file, ==, "a-000001-sesparse.vmdk");
+
+  g_assert_null (mtv_vmdk_descriptor_parse (text, strlen (text), LABEL, &error));
+  g_assert_error (error, MTV_ERROR, MTV_ERROR_UNSUPPORTED);
+}
+
 static void
 test_too_long (void)
 {
@@ -248,6 +272,7 @@ main (int argc, char *argv[])
       g_autofree char *path = g_strconcat ("/vmdk-descriptor/bad/", bad_texts[i].name, NULL);
       g_test_add_data_func (path, &bad_texts[i], test_bad_text);
     }
+  g_test_add_func ("/vmdk-descriptor/link", test_link);
   g_test_add_func ("/vmdk-descriptor/too-long", test_too_long);
   g_test_add_func ("/vmdk-descriptor/embedded", test_embedded);
   return g_test_run ();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "provider/local/mtv-local-hardware.h"
+#include "provider/mtv-hardware.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #define SERIAL_LENGTH 20 /* what a virtio or ATA disk can tell its guest */
 
 static void
-set_topology (MtvLocalHardware *self, const MtvVm *vm)
+set_topology (MtvHardware *self, const MtvVm *vm)
 {
   guint threads = MAX (vm->threads_per_core, 1);
   guint cores = MAX (vm->cores_per_socket, 1);
@@ -33,7 +33,7 @@ is_windows (const MtvVm *vm)
 }
 
 void
-mtv_local_hardware_init (MtvLocalHardware *self, const MtvTarget *target)
+mtv_hardware_init (MtvHardware *self, const MtvTarget *target)
 {
   const MtvVm *vm = target->vm;
 
@@ -49,13 +49,7 @@ mtv_local_hardware_init (MtvLocalHardware *self, const MtvTarget *target)
 }
 
 char *
-mtv_local_disk_file (const MtvTarget *target, guint index)
-{
-  return g_strdup_printf ("disk-%u.%s", index, target->format);
-}
-
-char *
-mtv_local_disk_serial (const MtvVmDisk *disk)
+mtv_hardware_disk_serial (const MtvVmDisk *disk)
 {
   g_autoptr (GString) serial = g_string_new (NULL);
 
@@ -67,7 +61,7 @@ mtv_local_disk_serial (const MtvVmDisk *disk)
 }
 
 char *
-mtv_local_uuid (const MtvVm *vm)
+mtv_hardware_uuid (const MtvVm *vm)
 {
   g_autofree char *uuid = vm->uuid != NULL ? g_ascii_strdown (vm->uuid, -1) : NULL;
 
@@ -75,7 +69,7 @@ mtv_local_uuid (const MtvVm *vm)
 }
 
 const char *
-mtv_local_mac (const MtvVmNic *nic)
+mtv_hardware_mac (const MtvVmNic *nic)
 {
   /* The second digit's lowest bit marks a group of stations. */
   static const char pattern[] = "^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$";

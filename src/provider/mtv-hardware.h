@@ -19,21 +19,18 @@ typedef struct
   gboolean windows;
   const char *disk_bus;  /* static: "sata" or "virtio" */
   const char *nic_model; /* static: "e1000e" or "virtio" */
-} MtvLocalHardware;
+} MtvHardware;
 
-void mtv_local_hardware_init (MtvLocalHardware *self, const MtvTarget *target);
-
-/* The file name of a disk: "disk-0.raw". (transfer full) */
-char *mtv_local_disk_file (const MtvTarget *target, guint index);
+void mtv_hardware_init (MtvHardware *self, const MtvTarget *target);
 
 /* What the guest shall see as the disk's serial number, in the characters that both hypervisor
  * definitions take; NULL when nothing is left. (transfer full) */
-char *mtv_local_disk_serial (const MtvVmDisk *disk);
+char *mtv_hardware_disk_serial (const MtvVmDisk *disk);
 
 /* Lower-case; NULL when the VM has none that is one. (transfer full) */
-char *mtv_local_uuid (const MtvVm *vm);
+char *mtv_hardware_uuid (const MtvVm *vm);
 
 /* NULL when @nic has no address, or none that a network card can have. (transfer none) */
-const char *mtv_local_mac (const MtvVmNic *nic);
+const char *mtv_hardware_mac (const MtvVmNic *nic);
 
 G_END_DECLS
