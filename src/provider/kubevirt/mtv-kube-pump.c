@@ -81,7 +81,10 @@ wait_for_room (Pump *self)
   GIOStream *stream = soup_websocket_connection_get_io_stream (self->websocket);
   GOutputStream *out = stream == NULL ? NULL : g_io_stream_get_output_stream (stream);
 
-  if (self->ended || self->room != NULL || out == NULL)
+  /* Sending may have found the other side gone: then "closed" is on its way, and nothing is left
+   * that could be waited for. */
+  if (self->ended || self->room != NULL || out == NULL || g_io_stream_is_closed (stream)
+      || soup_websocket_connection_get_state (self->websocket) != SOUP_WEBSOCKET_STATE_OPEN)
     return;
   self->room
       = g_pollable_output_stream_create_source (G_POLLABLE_OUTPUT_STREAM (out), self->cancellable);
