@@ -76,14 +76,14 @@ create_vm (const MtvKubeSite *site, const MtvTarget *target, GCancellable *cance
       && mtv_kube_disks_release (site, target, cancellable, &failed))
     {
       g_autoptr (JsonObject) vm = mtv_kube_vm (target, preference);
-      JsonObject *made
-          = mtv_kube_client_create (site->client, path, vm, FALSE, cancellable, &failed);
+      /* Once this is sent the VM may be there: it is not called off any more. */
+      JsonObject *made = mtv_kube_client_create (site->client, path, vm, FALSE, NULL, &failed);
 
       if (made != NULL)
         return made;
       /* The first try may have come through, and its answer not. */
       if (g_error_matches (failed, MTV_ERROR, MTV_ERROR_EXISTS))
-        return find_vm (site, target, name, cancellable, error);
+        return find_vm (site, target, name, NULL, error);
     }
   g_propagate_error (error, g_steal_pointer (&failed));
   return NULL;
@@ -163,6 +163,7 @@ mtv_kube_define (const MtvKubeSite *site, const MtvTarget *target, GCancellable 
   g_autofree char *name = mtv_kube_vm_name (target);
   g_autoptr (JsonObject) vm = create_vm (site, target, cancellable, error);
   const char *uid = mtv_kube_json_string (vm, "metadata", "uid", NULL);
+  g_autoptr (GError) failed = NULL;
 
   if (vm == NULL)
     return FALSE;
@@ -170,8 +171,13 @@ mtv_kube_define (const MtvKubeSite *site, const MtvTarget *target, GCancellable 
     {
       g_autofree char *volume = mtv_kube_vm_disk_name (target, i);
 
-      if (!hand_over (site, volume, name, uid != NULL ? uid : "", cancellable, error))
+      if (!hand_over (site, volume, name, uid != NULL ? uid : "", NULL, error))
         return FALSE;
     }
-  return !target->start || wait_until_it_runs (site, name, cancellable, error);
+  if (!target->start || wait_until_it_runs (site, name, cancellable, &failed))
+    return TRUE;
+  if (g_error_matches (failed, MTV_ERROR, MTV_ERROR_CANCELLED))
+    return TRUE; /* it is defined, which is not taken back */
+  g_propagate_error (error, g_steal_pointer (&failed));
+  return FALSE;
 }
