@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # run.sh [SUITE…]: installs what the tests need, builds, runs all suites or those named.
 #   unit bus lint e2e   the tests of meson
+#   peers               kubernetes, libvirt, ovirt and vsphere together
 #   vsphere             against the simulator of vSphere; skipped where there is no Go
 #   libvirt             the libvirt provider with a libvirtd and guests of its own
 #   ovirt               the ovirt provider with a stand-in engine, and with the real ovirt-imageio
@@ -18,7 +19,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
 
-all=(lint unit bus sanitize e2e kubernetes libvirt vsphere ovirt system clang tidy fuzz)
+all=(lint unit bus sanitize e2e peers system clang tidy fuzz)
 build=$(realpath -m "${MTV_BUILD:-build-test}")
 fuzz_seconds=${MTV_FUZZ_SECONDS:-30}
 passed=0 failed=0 skipped=0
@@ -35,9 +36,9 @@ needed_packages ()
   for suite in "$@"; do
     case $suite in
       e2e | sanitize | system) printf '%s\n' "${packages_guest[@]}" ;;&
-      libvirt) printf '%s\n' "${packages_libvirt[@]}" ;;
+      libvirt | peers) printf '%s\n' "${packages_libvirt[@]}" ;;&
       system) printf '%s\n' "${packages_system[@]}" ;;
-      ovirt) printf '%s\n' "${packages_ovirt[@]}" ;;
+      ovirt | peers) printf '%s\n' "${packages_ovirt[@]}" ;;
       clang | tidy | fuzz | lint) printf '%s\n' "${packages_clang[@]}" ;;
     esac
   done
@@ -102,7 +103,8 @@ suite_vsphere () { build_of test && meson_suites test vsphere vsphere; }
 suite_libvirt () { build_of test && meson_suites test libvirt libvirt; }
 suite_kubernetes () { build_of test && meson_suites test kubernetes kubernetes; }
 
-suite_ovirt ()
+# with_imageio SUITE…: of meson, with the real ovirt-imageio where it can be installed.
+with_imageio ()
 {
   local -x MTV_IMAGEIO=
   local peer=$build/ovirt-imageio
@@ -113,8 +115,12 @@ suite_ovirt ()
   else
     echo '  skipped: what needs the real ovirt-imageio'
   fi
-  meson_suites test ovirt ovirt
+  meson_suites test "$1" "$@"
 }
+
+suite_ovirt () { with_imageio ovirt; }
+# All of them at once: most of the time each waits.
+suite_peers () { with_imageio kubernetes libvirt ovirt vsphere; }
 
 suite_system ()
 {
