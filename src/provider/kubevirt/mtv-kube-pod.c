@@ -9,7 +9,8 @@
 #define QEMU_ID 107
 #define DEVICE "/dev/mtv-disk"
 #define FOLDER "/data" /* with disk.img in it, as CDI makes it */
-#define GRACE_SEC 30   /* for what is still to be written */
+#define IMAGE FOLDER "/disk.img"
+#define GRACE_SEC 30 /* for what is still to be written */
 
 /* (transfer none) */
 static JsonObject *
@@ -82,6 +83,7 @@ static void
 add_container (JsonObject *spec, const char *image, gboolean block, gboolean with_ids)
 {
   static const char *const command[] = { "qemu-nbd", NULL };
+  g_autofree char *port = g_strdup_printf ("--port=%d", MTV_KUBE_NBD_PORT);
   const char *const args[] = { "--persistent",
                                "--shared=16",
                                "--format=raw",
@@ -90,8 +92,8 @@ add_container (JsonObject *spec, const char *image, gboolean block, gboolean wit
                                "--discard=unmap",
                                "--detect-zeroes=unmap",
                                "--bind=127.0.0.1",
-                               "--port=" G_STRINGIFY (MTV_KUBE_NBD_PORT),
-                               block ? DEVICE : FOLDER "/disk.img",
+                               port,
+                               block ? DEVICE : IMAGE,
                                NULL };
   JsonObject *container = add_list_of_one (spec, "containers");
 

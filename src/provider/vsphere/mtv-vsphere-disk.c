@@ -239,7 +239,7 @@ mtv_vsphere_disk_open (const MtvVsphereDiskRequest *request, GCancellable *cance
           g_propagate_error (error, g_steal_pointer (&problem));
           return NULL;
         }
-      add_reason (reasons, order[at], problem->message);
+      add_reason (reasons, order[at], problem != NULL ? problem->message : "");
       at++;
     }
   set_closed (request, reasons, error);

@@ -152,7 +152,7 @@ read_on (MtvVsphereExport *self, guint64 offset, guint8 *buffer, guint64 length,
     if (!next_grain (self, cancellable, error))
       return FALSE;
   self->complete = self->complete || end == self->size;
-  mtv_vsphere_lease_set_percent (self->use, end * 100 / self->size);
+  mtv_vsphere_lease_set_percent (self->use, self->size == 0 ? 100 : end * 100 / self->size);
   return TRUE;
 }
 

@@ -268,11 +268,11 @@ static void
 call_unlocked (MtvVsphereSession *self, const MtvSoapCall *call, char **fault)
 {
   g_autoptr (MtvRest) rest = mtv_rest_ref (self->rest);
-  g_autoptr (xmlDoc) document = NULL;
   const char *action = self->action;
 
   g_mutex_unlock (&self->mutex);
-  document = exchange (rest, action, call, NULL, NULL, fault, NULL, NULL, NULL);
+  g_autoptr (xmlDoc) ignored G_GNUC_UNUSED
+      = exchange (rest, action, call, NULL, NULL, fault, NULL, NULL, NULL);
   g_mutex_lock (&self->mutex);
   self->last_call = g_get_monotonic_time ();
 }
